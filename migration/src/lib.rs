@@ -1,0 +1,19 @@
+//! The schema of Natter's database, one change per file.
+//!
+//! A file that has shipped is never edited: a later change is a file of its own. Every migration runs on SQLite and on
+//! PostgreSQL, up and down.
+
+use sea_orm_migration::prelude::*;
+
+mod m20261122_000001_create_accounts;
+mod m20261122_000002_create_chat;
+
+/// All migrations in the order in which they are applied.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261122_000001_create_accounts::Migration), Box::new(m20261122_000002_create_chat::Migration)]
+    }
+}

@@ -1,0 +1,215 @@
+//! Accounts: who people are, what they sign in with, and how that is taken back.
+
+pub mod attempts;
+pub mod email;
+pub mod login;
+pub mod password;
+mod password_rules;
+pub mod revocation;
+pub mod routes;
+mod session;
+mod token;
+pub mod user;
+
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use time::{Duration, OffsetDateTime};
+
+use crate::app::App;
+use crate::error::{Error, Invalid, Result};
+use crate::event::Event;
+pub use email::Email;
+pub use session::Session;
+pub use token::TokenId;
+use user::{NewUser, UserChange};
+pub use user::{User, UserId};
+
+/// Longer passwords would cost a stranger nothing and the server much.
+pub const MAX_PASSWORD_CHARACTERS: usize = 128;
+
+/// Who a socket is, since its last successful authentication.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub user: UserId,
+    pub email: Arc<str>,
+    pub token: TokenId,
+}
+
+/// What somebody says of themselves when they sign up.
+pub struct SignUp {
+    pub email: Email,
+    pub password: String,
+    pub first_name: String,
+    pub last_name: String,
+}
+
+/// What somebody changes of their own account; `None` leaves a field as it is.
+#[derive(Default)]
+pub struct ProfileChange {
+    pub email: Option<Email>,
+    pub password: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+}
+
+/// # Errors
+/// [`Error::Invalid`] where the password is too weak or the e-mail is taken.
+pub async fn sign_up(app: &App, new: SignUp) -> Result<User> {
+    check_password(app, &new.password, None)?;
+    let password_hash = app.passwords.hash(new.password).await?;
+    let SignUp { email, first_name, last_name, .. } = new;
+    user::insert(app.database.write(), NewUser { email, password_hash, first_name, last_name }).await
+}
+
+fn check_password(app: &App, password: &str, user: Option<&User>) -> Result<()> {
+    if !app.config.accounts.password_validators {
+        return Ok(());
+    }
+    let mut invalid = Invalid::default();
+    for complaint in password_rules::complaints(password, user) {
+        invalid.add("password", complaint);
+    }
+    if invalid.is_empty() { Ok(()) } else { Err(Error::Invalid(invalid)) }
+}
+
+/// The active user with this e-mail and password. It takes as long for an unknown user as for a known one.
+pub async fn authenticate(app: &App, email: &str, password: String) -> Result<Option<User>> {
+    let user = user::by_email(app.database.read(), email).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.as_str());
+    let matches = app.passwords.verify(password, hash).await?;
+    Ok(user.filter(|user| matches && user.is_active))
+}
+
+pub async fn find_user(app: &App, id: UserId) -> Result<User> {
+    user::by_id(app.database.read(), id).await?.ok_or(Error::NotFound)
+}
+
+/// A new password logs the user's browsers out and leaves tokens valid.
+///
+/// # Errors
+/// As [`sign_up`].
+pub async fn change_profile(app: &App, user: User, change: ProfileChange) -> Result<User> {
+    let ProfileChange { email, password, first_name, last_name } = change;
+    let mut password_hash = None;
+    if let Some(password) = password {
+        check_password(app, &password, Some(&user))?;
+        password_hash = Some(app.passwords.hash(password).await?);
+    }
+    let (logs_out, old_email) = (password_hash.is_some(), user.email.clone());
+    let change = UserChange { email, password_hash, first_name, last_name };
+
+    let transaction = app.database.begin().await?;
+    let user = user::update(&transaction, user, change).await?;
+    if logs_out {
+        session::delete_of_user(&transaction, user.id).await?;
+    }
+    transaction.commit().await?;
+
+    if user.email != old_email {
+        app.events.publish(Event::EmailChanged(user.id, user.email.as_str().into())).await;
+    }
+    Ok(user)
+}
+
+/// A new token: a version 4 UUID in lower case.
+pub async fn issue_token(app: &App, user: &User) -> Result<String> {
+    let key = uuid::Uuid::new_v4().to_string();
+    token::keep(app.database.write(), user.id, &key).await?;
+    Ok(key)
+}
+
+/// Whose token this is.
+///
+/// # Errors
+/// [`Error::BadCredentials`] says why it is nobody's.
+pub async fn user_of_token(app: &App, key: &str) -> Result<(TokenId, User)> {
+    let found = token::with_owner(app.database.read(), key).await?;
+    let (token, user) = found.ok_or(Error::BadCredentials("Invalid token."))?;
+    let age = app.config.accounts.token_age_seconds;
+    if age > 0 && token.created_at + Duration::seconds(age.into()) <= OffsetDateTime::now_utc() {
+        revoke_token(app, token.id).await?;
+        return Err(Error::BadCredentials("Token has expired."));
+    }
+    if !user.is_active {
+        return Err(Error::BadCredentials("User inactive or deleted."));
+    }
+    Ok((token.id, user))
+}
+
+/// Takes one token back; its sockets are disconnected on every node.
+pub async fn revoke_token(app: &App, id: TokenId) -> Result<()> {
+    let transaction = app.database.begin().await?;
+    token::delete(&transaction, id).await?;
+    revocation::of_token(&transaction, id).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Logs a browser in: the key of a new session.
+pub async fn open_session(app: &App, user: &User) -> Result<String> {
+    let key = crate::random::alphanumeric::<32>();
+    let age = Duration::seconds(app.config.accounts.session_age_seconds.get().into());
+    let transaction = app.database.begin().await?;
+    session::delete_expired(&transaction).await?;
+    session::insert(&transaction, user.id, &key, age).await?;
+    user::note_login(&transaction, user.id).await?;
+    transaction.commit().await?;
+    Ok(key)
+}
+
+/// The session with this key and its user, if the user is active.
+pub async fn user_of_session(app: &App, key: &str) -> Result<Option<(Session, User)>> {
+    let found = session::with_user(app.database.read(), key).await?;
+    Ok(found.filter(|(_, user)| user.is_active))
+}
+
+/// Logs a browser out; the token that its page used goes with it.
+pub async fn close_session(app: &App, session: &Session, key: &str) -> Result<()> {
+    session::delete(app.database.write(), session.id).await?;
+    let current = derived_token(app, key, session.token_number);
+    match token::with_owner(app.database.read(), &current).await? {
+        Some((token, _)) => revoke_token(app, token.id).await,
+        None => Ok(()),
+    }
+}
+
+/// A working token of a session's user, the same one for as long as it works.
+///
+/// Only hashes of tokens are stored, so the token is derived anew each time, from the key that the browser holds.
+pub async fn token_of_session(app: &App, session: &Session, key: &str) -> Result<String> {
+    if session.token_number > 0 {
+        let current = derived_token(app, key, session.token_number);
+        match user_of_token(app, &current).await {
+            Ok(_) => return Ok(current),
+            Err(Error::BadCredentials(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let next = derived_token(app, key, session.token_number + 1);
+    let transaction = app.database.begin().await?;
+    if session::count_token(&transaction, session).await? {
+        token::keep(&transaction, session.user_id, &next).await?;
+    }
+    transaction.commit().await?;
+    Ok(next)
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, section 2)")]
+fn derived_token(app: &App, session_key: &str, number: i32) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(app.secret.bytes()).expect("any key length");
+    mac.update(session_key.as_bytes());
+    mac.update(&number.to_be_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+/// Takes everything from a user that they could sign in with; their sockets are disconnected on every node.
+pub async fn deactivate(app: &App, user: &User) -> Result<()> {
+    let transaction = app.database.begin().await?;
+    user::set_active(&transaction, user.id, false).await?;
+    session::delete_of_user(&transaction, user.id).await?;
+    revocation::of_user(&transaction, user.id).await?;
+    Ok(transaction.commit().await?)
+}

@@ -1,0 +1,60 @@
+//! The table `revocations`: what was taken back lately, for every node to act on.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, ConnectionTrait};
+use time::{Duration, OffsetDateTime};
+
+use super::token::TokenId;
+use super::user::UserId;
+use crate::error::Result;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "revocations")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub token_id: Option<TokenId>,
+    pub user_id: Option<UserId>,
+    pub created_at: OffsetDateTime,
+}
+
+pub type Revocation = Model;
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// How far back a node looks. Transactions do not commit in the order of their ids, and clocks of nodes differ, so that
+/// "newer than the last one seen" would miss some.
+const WINDOW: Duration = Duration::minutes(1);
+
+pub async fn of_token(db: &impl ConnectionTrait, id: TokenId) -> Result<()> {
+    insert(db, Some(id), None).await
+}
+
+pub async fn of_user(db: &impl ConnectionTrait, id: UserId) -> Result<()> {
+    insert(db, None, Some(id)).await
+}
+
+async fn insert(db: &impl ConnectionTrait, token_id: Option<TokenId>, user_id: Option<UserId>) -> Result<()> {
+    let revocation = ActiveModel {
+        token_id: Set(token_id),
+        user_id: Set(user_id),
+        created_at: Set(OffsetDateTime::now_utc()),
+        ..Default::default()
+    };
+    Entity::insert(revocation).exec_without_returning(db).await?;
+    Ok(())
+}
+
+pub async fn recent(db: &impl ConnectionTrait) -> Result<Vec<Revocation>> {
+    let since = OffsetDateTime::now_utc() - WINDOW;
+    Ok(Entity::find().filter(Column::CreatedAt.gt(since)).all(db).await?)
+}
+
+pub async fn delete_old(db: &impl ConnectionTrait) -> Result<()> {
+    let until = OffsetDateTime::now_utc() - WINDOW * 2;
+    Entity::delete_many().filter(Column::CreatedAt.lt(until)).exec(db).await?;
+    Ok(())
+}

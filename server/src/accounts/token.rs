@@ -1,0 +1,70 @@
+//! The table `tokens`: what API and socket clients sign in with.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ConnectionTrait};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use super::user::{self, User, UserId};
+use crate::error::Result;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, DeriveValueType)]
+#[sea_orm(try_from_u64)]
+pub struct TokenId(pub i64);
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "tokens")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: TokenId,
+    pub user_id: UserId,
+    #[sea_orm(unique)]
+    pub key_hash: Vec<u8>,
+    pub created_at: OffsetDateTime,
+}
+
+pub type Token = Model;
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {
+    #[sea_orm(belongs_to = "user::Entity", from = "Column::UserId", to = "user::Column::Id")]
+    User,
+}
+
+impl Related<user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::User.def()
+    }
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The only form of a key that is stored. A key has 122 random bits or more, so that a fast hash is enough.
+pub fn hash(key: &str) -> Vec<u8> {
+    Sha256::digest(key).to_vec()
+}
+
+/// The token with this key and its owner: one indexed look-up.
+pub async fn with_owner(db: &impl ConnectionTrait, key: &str) -> Result<Option<(Token, User)>> {
+    let found = Entity::find().filter(Column::KeyHash.eq(hash(key))).find_also_related(user::Entity).one(db).await?;
+    Ok(found.and_then(|(token, owner)| Some((token, owner?))))
+}
+
+/// Stores `key` for `owner`; one that is there already stays as it is.
+pub async fn keep(db: &impl ConnectionTrait, owner: UserId, key: &str) -> Result<()> {
+    let token = ActiveModel {
+        user_id: Set(owner),
+        key_hash: Set(hash(key)),
+        created_at: Set(OffsetDateTime::now_utc()),
+        ..Default::default()
+    };
+    let once = OnConflict::column(Column::KeyHash).do_nothing().to_owned();
+    Entity::insert(token).on_conflict(once).exec_without_returning(db).await?;
+    Ok(())
+}
+
+pub async fn delete(db: &impl ConnectionTrait, id: TokenId) -> Result<()> {
+    Entity::delete_by_id(id).exec(db).await?;
+    Ok(())
+}

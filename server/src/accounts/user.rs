@@ -1,0 +1,135 @@
+//! The table `users`.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, IntoActiveModel, SqlErr};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::email::{self, Email};
+use crate::error::{Error, Result};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, DeriveValueType)]
+#[sea_orm(try_from_u64)]
+pub struct UserId(pub i64);
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: UserId,
+    pub email: String,
+    #[sea_orm(unique)]
+    pub email_key: String,
+    pub password_hash: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub is_active: bool,
+    pub is_staff: bool,
+    pub created_at: OffsetDateTime,
+    pub last_login_at: Option<OffsetDateTime>,
+}
+
+pub type User = Model;
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+pub struct NewUser {
+    pub email: Email,
+    pub password_hash: String,
+    pub first_name: String,
+    pub last_name: String,
+}
+
+/// What is to change; `None` leaves a field as it is.
+#[derive(Default)]
+pub struct UserChange {
+    pub email: Option<Email>,
+    pub password_hash: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+}
+
+pub async fn by_id(db: &impl ConnectionTrait, id: UserId) -> Result<Option<User>> {
+    Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+pub async fn by_email(db: &impl ConnectionTrait, text: &str) -> Result<Option<User>> {
+    Ok(Entity::find().filter(Column::EmailKey.eq(email::key_of(text))).one(db).await?)
+}
+
+pub async fn count(db: &impl ConnectionTrait) -> Result<u64> {
+    Ok(Entity::find().count(db).await?)
+}
+
+/// # Errors
+/// [`Error::Invalid`] where the e-mail is taken: the database decides that, so that two sign-ups at once cannot both
+/// pass.
+pub async fn insert(db: &impl ConnectionTrait, new: NewUser) -> Result<User> {
+    let user = ActiveModel {
+        email_key: Set(new.email.key()),
+        email: Set(new.email.as_str().to_owned()),
+        password_hash: Set(new.password_hash),
+        first_name: Set(new.first_name),
+        last_name: Set(new.last_name),
+        is_active: Set(true),
+        is_staff: Set(false),
+        created_at: Set(OffsetDateTime::now_utc()),
+        ..Default::default()
+    };
+    user.insert(db).await.map_err(taken)
+}
+
+/// # Errors
+/// As [`insert`].
+pub async fn update(db: &impl ConnectionTrait, user: User, change: UserChange) -> Result<User> {
+    let unchanged = user.clone();
+    let mut user = user.into_active_model();
+    if let Some(email) = change.email {
+        user.email_key = Set(email.key());
+        user.email = Set(email.as_str().to_owned());
+    }
+    for (field, new) in [
+        (&mut user.password_hash, change.password_hash),
+        (&mut user.first_name, change.first_name),
+        (&mut user.last_name, change.last_name),
+    ] {
+        if let Some(new) = new {
+            *field = Set(new);
+        }
+    }
+    if !user.is_changed() {
+        return Ok(unchanged);
+    }
+    user.update(db).await.map_err(taken)
+}
+
+pub async fn note_login(db: &impl ConnectionTrait, id: UserId) -> Result<()> {
+    set(db, id, Column::LastLoginAt, OffsetDateTime::now_utc()).await
+}
+
+pub async fn set_staff(db: &impl ConnectionTrait, id: UserId, is_staff: bool) -> Result<()> {
+    set(db, id, Column::IsStaff, is_staff).await
+}
+
+pub async fn set_active(db: &impl ConnectionTrait, id: UserId, is_active: bool) -> Result<()> {
+    set(db, id, Column::IsActive, is_active).await
+}
+
+async fn set(db: &impl ConnectionTrait, id: UserId, column: Column, value: impl Into<sea_orm::Value>) -> Result<()> {
+    let update = Entity::update_many().col_expr(column, Expr::value(value)).filter(Column::Id.eq(id));
+    update.exec(db).await?;
+    Ok(())
+}
+
+fn taken(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            Error::invalid("email", "Member with this email address already exists.")
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,80 @@
+//! The admin site, for staff.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Form, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use crate::accounts::login::{self, Credentials, Login};
+use crate::accounts::user;
+use crate::app::App;
+use crate::chat;
+use crate::http::csrf;
+use crate::http::current_user::Browser;
+use crate::http::page::{Page, PageResult, to_login};
+use crate::http::peer::ClientAddress;
+
+const LOGIN: &str = "/admin/login/";
+const HOME: &str = "/admin/";
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/admin", get(add_slash)).route(HOME, get(show)).route(LOGIN, get(show_login).post(log_in))
+}
+
+async fn add_slash() -> Response {
+    (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, HOME)]).into_response()
+}
+
+/// What an operator wants to know first.
+#[derive(Template)]
+#[template(path = "admin.html")]
+struct Overview {
+    csrf_token: String,
+    email: String,
+    users: u64,
+    messages: u64,
+    sockets: u64,
+    version: &'static str,
+}
+
+async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> PageResult {
+    let Some(staff) = browser.filter(|browser| browser.user.is_staff) else {
+        return Ok(to_login(&app, &HeaderMap::new(), LOGIN, &uri));
+    };
+    let overview = Overview {
+        csrf_token: csrf::token_for(&headers),
+        email: staff.user.email,
+        users: user::count(app.database.read()).await?,
+        // Numbers are given without a gap, so that the newest one is the count.
+        messages: chat::newest_seq(&app).await?.unsigned_abs(),
+        sockets: app.metrics.sockets.get(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    Ok(Page(overview).into_response())
+}
+
+#[derive(Deserialize)]
+struct Next {
+    next: Option<String>,
+}
+
+async fn show_login(State(app): State<App>, Query(Next { next }): Query<Next>, headers: HeaderMap) -> Response {
+    login::show_form(&app, &headers, LOGIN, next.unwrap_or_else(|| HOME.to_owned()))
+}
+
+async fn log_in(
+    State(app): State<App>,
+    Browser(browser): Browser,
+    ClientAddress(address): ClientAddress,
+    headers: HeaderMap,
+    Form(credentials): Form<Credentials>,
+) -> PageResult {
+    app.attempts.count(address)?;
+    match login::check(&app, &headers, LOGIN, credentials).await? {
+        Login::Refused(response) => Ok(response),
+        Login::Passed { user, next } => login::enter(&app, browser, &user, &next).await,
+    }
+}

@@ -1,0 +1,118 @@
+//! What every request and every socket may use.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::sync::mpsc;
+
+use crate::accounts::attempts::Attempts;
+use crate::accounts::password::Passwords;
+use crate::chat::log::{self, Log};
+use crate::config::Config;
+use crate::database::Database;
+use crate::event::{Event, Events};
+use crate::metrics::Metrics;
+
+/// The shared parts of a running server; a clone is a handle.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+pub struct Parts {
+    pub config: Config,
+    /// The address under which the outside reaches this server, without a trailing slash.
+    pub public_url: String,
+    pub secret: Secret,
+    pub database: Database,
+    pub passwords: Passwords,
+    pub attempts: Attempts,
+    pub log: Log,
+    pub events: Events,
+    pub metrics: Metrics,
+}
+
+impl App {
+    /// Opens the data folder and the database, and brings the latter up to date. `public_url` is where the server is
+    /// reached. Also returns the two tasks' ends: of the log and of the events.
+    pub async fn open(config: Config, public_url: String) -> Result<(Self, log::Writer, mpsc::Receiver<Event>)> {
+        create_data_dir(&config.data_dir)?;
+        let secret = Secret::load(&config)?;
+        let database = Database::open(&config.database_url, &config.data_dir).await?;
+        database.migrate().await?;
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let passwords = Passwords::new(cores, config.accounts.password_queue.get())?;
+        let attempts = Attempts::new(config.rate_limits, &config.accounts);
+        let (events, hearer) = Events::channel();
+        let (log, writer) = Log::new(&config.chat, database.clone(), events.clone());
+        let metrics = Metrics::default();
+        let parts = Parts { config, public_url, secret, database, passwords, attempts, log, events, metrics };
+        Ok((Self(Arc::new(parts)), writer, hearer))
+    }
+
+    /// Host and port under which the outside reaches this server.
+    pub fn authority(&self) -> &str {
+        self.public_url.split_once("://").map_or(&self.public_url, |(_, authority)| authority)
+    }
+}
+
+fn create_data_dir(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("the data folder {} cannot be created", path.display()))
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The server's own key. It is never printed.
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    const FILE: &str = "secret";
+
+    /// The configured secret, else the one in the data folder, which is generated on the first start.
+    pub fn load(config: &Config) -> Result<Self> {
+        if !config.secret.is_empty() {
+            return Ok(Self(config.secret.clone().into_bytes()));
+        }
+        let path = config.data_dir.join(Self::FILE);
+        match std::fs::read(&path) {
+            Ok(bytes) if bytes.len() >= 32 => Ok(Self(bytes)),
+            Ok(_) => anyhow::bail!("the secret in {} is damaged: fewer than 32 bytes", path.display()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::generate(&config.data_dir),
+            Err(error) => Err(error).with_context(|| format!("the secret in {} cannot be read", path.display())),
+        }
+    }
+
+    /// Written aside and renamed, so that a start that is cut off leaves no half secret.
+    fn generate(data_dir: &Path) -> Result<Self> {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+
+        let text = crate::random::alphanumeric::<64>();
+        let (path, draft) = (data_dir.join(Self::FILE), data_dir.join("secret.new"));
+        let write = || -> std::io::Result<()> {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&draft, &path)
+        };
+        write().with_context(|| format!("the secret cannot be written to {}", path.display()))?;
+        Ok(Self(text.into_bytes()))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -1,0 +1,232 @@
+//! The log of messages: group commit and the sequence.
+//!
+//! One task takes what has been queued, as much as there is, and commits it in one transaction, in the order of the
+//! queue. Only what is committed is broadcast or acknowledged.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use time::OffsetDateTime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::conversation::{self, ConversationId};
+use super::message::{self, Message, NewMessage};
+use crate::accounts::UserId;
+use crate::config::Chat;
+use crate::database::Database;
+use crate::error::Result;
+use crate::event::{Event, Events};
+
+/// A message that somebody wants to post.
+pub struct Post {
+    pub author: UserId,
+    pub email: Arc<str>,
+    pub text: String,
+    /// The sender's own name for this message; a repeat of it changes nothing.
+    pub client_offset: Option<String>,
+    pub reply: Reply,
+}
+
+/// Hears what became of a post. Called once, inline: it must not block.
+pub type Reply = Box<dyn FnOnce(Result<Message, Refusal>) + Send + Sync>;
+
+/// Why a message was not posted. Nothing of it is stored then, but for the last case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody has signed in on this socket.
+    Unauthenticated,
+    /// The message itself is at fault.
+    Invalid(&'static str),
+    /// The queue is full.
+    Overloaded,
+    /// The server is stopping.
+    Stopping,
+    /// The database failed. Where that happened at the very commit the message may be there all the same; the same
+    /// `clientOffset` makes a repeat harmless.
+    Unavailable,
+}
+
+impl Refusal {
+    /// A word for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Invalid(_) => "invalid",
+            Self::Overloaded => "overloaded",
+            Self::Stopping => "stopping",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// A sentence for people.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "Authentication credentials were not provided.",
+            Self::Invalid(message) => message,
+            Self::Overloaded => "Too many messages are waiting, try again later.",
+            Self::Stopping => "The server is stopping, try again later.",
+            Self::Unavailable => "The message could not be stored, try again later.",
+        }
+    }
+}
+
+/// The way into the log; a clone is a handle.
+pub struct Log {
+    queue: Mutex<Option<mpsc::Sender<Queued>>>,
+    bytes: Arc<Semaphore>,
+}
+
+struct Queued {
+    post: Post,
+    bytes: OwnedSemaphorePermit,
+}
+
+/// The task's end of the queue.
+pub struct Writer {
+    queue: mpsc::Receiver<Queued>,
+    database: Database,
+    events: Events,
+    batch: usize,
+}
+
+impl Log {
+    pub fn new(config: &Chat, database: Database, events: Events) -> (Self, Writer) {
+        let (sender, queue) = mpsc::channel(config.queue_messages.get());
+        let bytes = Arc::new(Semaphore::new(config.queue_bytes.get()));
+        let log = Self { queue: Mutex::new(Some(sender)), bytes };
+        (log, Writer { queue, database, events, batch: config.batch_messages.get() })
+    }
+
+    /// Queues a post, at once and in the order of the calls, or refuses it through its reply.
+    pub fn append(&self, post: Post) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = queue.as_ref() else {
+            return (post.reply)(Err(Refusal::Stopping));
+        };
+        let size = u32::try_from(post.text.len()).unwrap_or(u32::MAX);
+        let Ok(bytes) = self.bytes.clone().try_acquire_many_owned(size) else {
+            return (post.reply)(Err(Refusal::Overloaded));
+        };
+        if let Err(error) = queue.try_send(Queued { post, bytes }) {
+            (error.into_inner().post.reply)(Err(Refusal::Overloaded));
+        }
+    }
+
+    /// Takes nothing more in; [`Writer::run`] ends once what is queued is committed.
+    pub fn close(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Writer {
+    pub async fn run(mut self) {
+        let mut batch = Vec::with_capacity(self.batch);
+        while self.queue.recv_many(&mut batch, self.batch).await > 0 {
+            // The bytes stay counted until the batch is through.
+            let (posts, _bytes): (Vec<_>, Vec<_>) = batch.drain(..).map(|queued| (queued.post, queued.bytes)).unzip();
+            self.write(posts).await;
+        }
+    }
+
+    async fn write(&self, posts: Vec<Post>) {
+        match self.commit(conversation::EVERYONE, &posts).await {
+            Ok(Committed { new, results }) => {
+                if !new.is_empty() {
+                    self.events.publish(Event::MessagesPosted(new.into())).await;
+                }
+                for (post, message) in posts.into_iter().zip(results) {
+                    (post.reply)(Ok(message));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, messages = posts.len(), "messages could not be stored");
+                for post in posts {
+                    (post.reply)(Err(Refusal::Unavailable));
+                }
+            }
+        }
+    }
+
+    async fn commit(&self, conversation: ConversationId, posts: &[Post]) -> Result<Committed> {
+        let transaction = self.database.begin().await?;
+        // Takes the conversation's lock, so that what follows sees all messages before it, whoever wrote them.
+        let count = i64::try_from(posts.len()).unwrap_or(i64::MAX);
+        let last = conversation::take_seqs(&transaction, conversation, count).await?;
+        let names: Vec<_> =
+            posts.iter().filter_map(|post| Some((post.author, post.client_offset.as_deref()?))).collect();
+        let known = if names.is_empty() {
+            HashMap::new()
+        } else {
+            message::by_client_offset(&transaction, conversation, &names).await?
+        };
+        let numbered = number(conversation, last - count, posts, known);
+        if !numbered.new.is_empty() {
+            message::insert_all(&transaction, conversation, numbered.rows(posts)).await?;
+        }
+        let repeats = posts.len() - numbered.new.len();
+        if repeats > 0 {
+            conversation::take_seqs(&transaction, conversation, -i64::try_from(repeats).unwrap_or(i64::MAX)).await?;
+        }
+        transaction.commit().await?;
+        Ok(numbered)
+    }
+}
+
+/// What a transaction has done.
+struct Committed {
+    /// The messages that are new, in order of `seq`.
+    new: Vec<Message>,
+    /// For each post its message, whether new or known before.
+    results: Vec<Message>,
+}
+
+/// Gives each new post the next number after `last`, and each repeat the message that it repeats.
+fn number(
+    conversation: ConversationId,
+    last: i64,
+    posts: &[Post],
+    mut known: HashMap<(UserId, String), Message>,
+) -> Committed {
+    let now = to_microseconds(OffsetDateTime::now_utc());
+    let mut committed = Committed { new: Vec::new(), results: Vec::with_capacity(posts.len()) };
+    for post in posts {
+        let name = post.client_offset.as_ref().map(|offset| (post.author, offset.clone()));
+        if let Some(message) = name.as_ref().and_then(|name| known.get(name)) {
+            committed.results.push(message.clone());
+            continue;
+        }
+        let message = Message {
+            line: format!("{}: {}", post.email, post.text).into(),
+            conversation,
+            seq: last + i64::try_from(committed.new.len()).unwrap_or(i64::MAX) + 1,
+            author: post.author,
+            created_at: now,
+        };
+        if let Some(name) = name {
+            known.insert(name, message.clone());
+        }
+        committed.new.push(message.clone());
+        committed.results.push(message);
+    }
+    committed
+}
+
+impl Committed {
+    fn rows<'a>(&'a self, posts: &'a [Post]) -> impl Iterator<Item = NewMessage> + 'a {
+        let mut new = self.new.iter().peekable();
+        posts.iter().zip(&self.results).filter_map(move |(post, message)| {
+            new.next_if(|next| next.seq == message.seq).map(|message| NewMessage {
+                seq: message.seq,
+                author: post.author,
+                text: post.text.clone(),
+                client_offset: post.client_offset.clone(),
+                created_at: message.created_at,
+            })
+        })
+    }
+}
+
+/// The precision that every database keeps, so that a message has one time, live and in the history.
+fn to_microseconds(time: OffsetDateTime) -> OffsetDateTime {
+    time.replace_nanosecond(time.microsecond() * 1_000).unwrap_or(time)
+}

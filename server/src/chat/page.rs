@@ -1,0 +1,36 @@
+//! The chat page.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use crate::app::App;
+use crate::http::current_user::Browser;
+use crate::http::page::{Page, PageResult, to_login};
+use crate::http::{cookies, csrf};
+
+pub fn routes() -> Router<App> {
+    Router::new().route("/", get(show).options(show))
+}
+
+#[derive(Template)]
+#[template(path = "chat.html")]
+struct ChatPage {
+    csrf_token: String,
+    user_id: i64,
+    email: String,
+}
+
+async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> PageResult {
+    let Some(browser) = browser else {
+        return Ok(to_login(&app, &headers, "/login/", &uri));
+    };
+    let csrf_token = csrf::token_for(&headers);
+    let page = ChatPage { csrf_token: csrf_token.clone(), user_id: browser.user.id.0, email: browser.user.email };
+    let mut response = Page(page).into_response();
+    cookies::set_csrf(&app, response.headers_mut(), &csrf_token);
+    Ok(response)
+}

@@ -1,0 +1,117 @@
+//! The command line: one arm, one call.
+
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::app::App;
+use crate::config::Config;
+
+/// A chat server for unchanged Socket.IO clients, with accounts, history and an admin site in one binary.
+///
+/// Without a command it serves. Settings come from flags, then from the environment, then from the file given by
+/// --config, then from the defaults that `natter config show` prints.
+#[derive(Parser)]
+#[command(name = "natter", version, after_help = EXAMPLES)]
+pub struct Command {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  natter                                      serve on 127.0.0.1:3000, with SQLite in ./data
+  natter --port 8080 --data-dir /var/lib/natter
+  DATABASE_URL=postgres://natter@db/natter natter migrate
+  natter user create ann@example.org --staff  (asks for the password)
+  natter config show                          every setting as it is in force";
+
+#[derive(clap::Args)]
+struct Settings {
+    /// A TOML file with settings.
+    #[arg(long, global = true, value_name = "FILE", env = "NATTER_CONFIG")]
+    config: Option<PathBuf>,
+    /// The address to listen on.
+    #[arg(long, global = true)]
+    host: Option<String>,
+    /// The port to listen on; 0 takes any free one.
+    #[arg(long, global = true)]
+    port: Option<String>,
+    /// Where the SQLite file and the generated secret live.
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// `sqlite:<path>` or `postgres://…`.
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// How the outside reaches this server.
+    #[arg(long, global = true, value_name = "URL")]
+    public_url: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Serve chat, API and sockets (the default).
+    Serve,
+    /// Bring the database up to date, and stop.
+    Migrate,
+    /// Look after accounts.
+    #[command(subcommand)]
+    User(user::Action),
+    /// Look at the settings.
+    #[command(subcommand)]
+    Config(ConfigAction),
+}
+
+#[derive(Subcommand)]
+enum ConfigAction {
+    /// Print every setting as it is in force, with secrets masked.
+    Show,
+}
+
+impl Command {
+    /// Runs the command with the process's `environment`.
+    pub async fn run(self, environment: impl IntoIterator<Item = (String, String)>) -> Result<()> {
+        let config = self.settings.load(environment)?;
+        match self.action.unwrap_or(Action::Serve) {
+            Action::Serve => serve::run(config).await,
+            Action::Migrate => migrate(config).await,
+            Action::User(action) => user::run(config, action).await,
+            Action::Config(ConfigAction::Show) => show(&config),
+        }
+    }
+}
+
+impl Settings {
+    fn load(self, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config> {
+        let Self { config, host, port, data_dir, database_url, public_url } = self;
+        let flags = [
+            ("host", host),
+            ("port", port),
+            ("data_dir", data_dir),
+            ("database_url", database_url),
+            ("public_url", public_url),
+        ];
+        let flags: Vec<_> = flags.into_iter().filter_map(|(path, text)| Some((path, text?))).collect();
+        let environment = environment.into_iter().filter(|(name, _)| name != "NATTER_CONFIG");
+        Config::load(config.as_deref(), environment, &flags)
+    }
+}
+
+async fn migrate(config: Config) -> Result<()> {
+    // Opening brings it up to date.
+    let (app, ..) = App::open(config, String::new()).await?;
+    app.database.clone().close().await?;
+    println!("The database is up to date.");
+    Ok(())
+}
+
+fn show(config: &Config) -> Result<()> {
+    print!("{}", config.redacted()?);
+    Ok(())
+}

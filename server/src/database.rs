@@ -1,0 +1,104 @@
+//! Connections to SQLite or PostgreSQL.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use natter_migration::Migrator;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::{DatabaseConnection, DbErr, SqlxPostgresConnector, SqlxSqliteConnector, TransactionTrait};
+use sea_orm_migration::MigratorTrait;
+
+/// How long a statement waits for a connection, or for another writer of the same SQLite file.
+const PATIENCE: Duration = Duration::from_secs(5);
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// Where to read and where to write.
+///
+/// SQLite has one writer, so all writes share one connection and wait for each other there, instead of failing on each
+/// other's locks; readers go on beside it. On PostgreSQL both are the same pool.
+#[derive(Clone)]
+pub struct Database {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+}
+
+impl Database {
+    /// Opens the database at `url`; an empty one means the SQLite file in `data_dir`, created with mode 0600.
+    pub async fn open(url: &str, data_dir: &Path) -> Result<Self> {
+        let default = format!("sqlite:{}", data_dir.join("natter.sqlite").display());
+        let url = if url.is_empty() { &default } else { url };
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let path = path.split_once('?').map_or(path, |(path, _)| path);
+            return Self::open_sqlite(Path::new(path)).await;
+        }
+        Self::open_postgres(url).await
+    }
+
+    async fn open_sqlite(path: &Path) -> Result<Self> {
+        if path.as_os_str().is_empty() || path == Path::new(":memory:") {
+            bail!("database_url must name a file: a database in memory would be lost at every stop");
+        }
+        create_private(path).with_context(|| format!("the database file {} cannot be created", path.display()))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged message survives a power cut, too; one sync serves a whole batch of messages.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE)
+            .foreign_keys(true);
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let context = || format!("the database file {} cannot be opened", path.display());
+        let write = pool(1).connect_with(options.clone()).await.with_context(context)?;
+        let read = pool(SQLITE_READERS).connect_with(options.read_only(true)).await.with_context(context)?;
+        Ok(Self {
+            read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
+            write: SqlxSqliteConnector::from_sqlx_sqlite_pool(write),
+        })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url).context("database_url is malformed")?;
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options)
+            .await
+            .context("PostgreSQL cannot be reached (database_url)")?;
+        let both = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+        Ok(Self { read: both.clone(), write: both })
+    }
+
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    pub fn write(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    pub async fn begin(&self) -> Result<sea_orm::DatabaseTransaction, DbErr> {
+        self.write.begin().await
+    }
+
+    /// Applies the migrations that this database has not seen.
+    pub async fn migrate(&self) -> Result<()> {
+        Migrator::up(&self.write, None).await.context("the database cannot be migrated")
+    }
+
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.read.close().await?;
+        self.write.close().await
+    }
+}
+
+/// SQLite gives its journal files the mode of the database file.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+}

@@ -1,0 +1,123 @@
+//! The Socket.IO gateway: the doorway for sockets.
+//!
+//! Here the adapter is picked; the type parameter `A: Adapter` goes no further than this folder.
+
+mod bundle;
+pub mod connection;
+mod disconnect;
+mod fan_out;
+mod front;
+mod handshake;
+mod packet;
+mod revocations;
+mod session;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use serde_json::{Value, json};
+use socketioxide::SocketIo;
+use socketioxide::adapter::{Adapter, LocalAdapter};
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::ConnectHandler;
+use tokio::sync::mpsc;
+
+use crate::app::App;
+use crate::config;
+use crate::event::Event;
+use connection::Connections;
+use fan_out::{FanOut, Joins};
+use session::{Hears, Inbound, Listener, Session};
+
+/// What a running gateway consists of.
+pub struct Gateway {
+    /// The server's routes with the sockets beside them.
+    pub router: Router,
+    pub fan_out: FanOut<LocalAdapter>,
+    pub revocations: revocations::Watch,
+    pub io: SocketIo,
+}
+
+/// Puts Socket.IO beside `routes`. `newest_seq` is where the log stands.
+pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, newest_seq: i64) -> Gateway {
+    let (layer, io) = configure(&app.config.gateway).build_layer();
+    let connections = Connections::default();
+    let (fan_out, joins) = FanOut::new(app.clone(), io.clone(), connections.clone(), events, newest_seq);
+
+    let context = Arc::new(Context { app: app.clone(), connections: connections.clone(), joins });
+    let (first, then) = (context.clone(), context);
+    let prepare = move |socket: SocketRef| {
+        first.clone().prepare(&socket);
+        std::future::ready(Ok::<_, Infallible>(()))
+    };
+    let greet = move |socket: SocketRef, TryData(auth): TryData<Value>| {
+        then.greet(&socket, auth.ok());
+        std::future::ready(())
+    };
+    io.ns("/", greet.with(prepare));
+
+    let front = front::Front::new(connections, &app.config.gateway);
+    Gateway {
+        router: routes.layer(layer).layer(from_fn_with_state(front, front::check)),
+        fan_out,
+        revocations: revocations::Watch::new(app.clone()),
+        io,
+    }
+}
+
+/// Options by Node's names. What arrives is bounded on both transports: the websocket has limits of its own.
+fn configure(config: &config::Gateway) -> socketioxide::SocketIoBuilder {
+    let max_bytes = config.max_http_buffer_size.get();
+    SocketIo::builder()
+        .req_path("/socket.io")
+        .ping_interval(config.ping_interval)
+        .ping_timeout(config.ping_timeout)
+        .upgrade_timeout(config.upgrade_timeout)
+        .connect_timeout(config.connect_timeout)
+        .max_payload(max_bytes as u64)
+        .ws_max_message_size(max_bytes)
+        .ws_max_frame_size(max_bytes)
+        .max_buffer_size(config.send_queue.get())
+}
+
+/// What each new socket is given.
+struct Context<A: Adapter> {
+    app: App,
+    connections: Connections,
+    joins: Joins<A>,
+}
+
+impl<A: Adapter> Context<A> {
+    /// Readies a socket before its client is told that it is connected, so that no event of a fast client is lost.
+    fn prepare(self: Arc<Self>, socket: &SocketRef<A>) {
+        let session = Session::new(self.app.clone(), self.connections.clone(), self.joins.clone());
+        socket.on("authentication", Listener { session: session.clone(), hears: Hears::Authentication });
+        socket.on("client-sent-message", Listener { session: session.clone(), hears: Hears::Message });
+        socket.extensions.insert(session);
+        self.app.metrics.sockets.up();
+        socket.on_disconnect(move |socket: SocketRef<A>| {
+            self.app.metrics.sockets.down();
+            self.connections.forget(&socket.id.to_string());
+            std::future::ready(())
+        });
+    }
+
+    /// Greets a socket that has just been connected. A token in the handshake counts as its first event.
+    fn greet(&self, socket: &SocketRef<A>, auth: Option<Value>) {
+        let greeting = json!({ "message": format!("Hello, at {}", self.app.authority()) });
+        if let Err(error) = socket.emit("news", &greeting) {
+            tracing::debug!(%error, "a socket could not be greeted");
+        }
+        if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
+            tokio::spawn(handshake::enforce_deadline(session.clone(), socket.clone()));
+            if let Some(auth) = auth.filter(|auth| auth.get("token").is_some()) {
+                session.receive(socket, Inbound::Authentication(auth));
+            }
+        }
+        if let Some(connection) = self.connections.of(socket) {
+            connection.set_connected();
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Facts to sockets: the only place that emits to a room.
+//!
+//! One task sends every message, lets sockets in and disconnects those whose credentials were taken back, one after the
+//! other. So a socket that is let in has heard everything up to a known `seq`, and hears everything after it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::value::RawValue;
+use socketioxide::adapter::Adapter;
+use socketioxide::extract::SocketRef;
+use socketioxide::{SendError, SocketError, SocketIo};
+use tokio::sync::{mpsc, oneshot};
+
+use super::connection::Connections;
+use super::disconnect;
+use super::session::Session;
+use crate::accounts::revocation::Revocation;
+use crate::accounts::{Identity, TokenId, UserId};
+use crate::app::App;
+use crate::chat::{self, Message};
+use crate::error::{Error, Result};
+use crate::event::Event;
+
+/// Events on the wire.
+pub mod names {
+    pub const AUTHENTICATED: &str = "authenticated";
+    pub const MESSAGE: &str = "server-got-message";
+    pub const HISTORY_GAP: &str = "history-gap";
+}
+
+/// All authenticated sockets.
+const EVERYONE: &str = "everyone";
+
+fn room_of_user(id: UserId) -> String {
+    format!("user:{}", id.0)
+}
+
+fn room_of_token(id: TokenId) -> String {
+    format!("token:{}", id.0)
+}
+
+/// How many sockets may wait to be let in; one more waits before the queue.
+const JOINS: usize = 1024;
+
+pub struct FanOut<A: Adapter> {
+    app: App,
+    io: SocketIo<A>,
+    connections: Connections,
+    events: mpsc::Receiver<Event>,
+    joins: mpsc::Receiver<Join<A>>,
+    revocations: Arc<AtomicU64>,
+    /// The last message sent.
+    seq: i64,
+    /// The newest messages sent, each with the one before it, up to `seq`.
+    recent: VecDeque<Encoded>,
+}
+
+/// A message as JSON, made once for all who hear it.
+struct Encoded {
+    seq: i64,
+    json: Box<RawValue>,
+}
+
+/// A socket that wants to hear.
+pub struct Join<A: Adapter> {
+    pub socket: SocketRef<A>,
+    pub identity: Identity,
+    /// The last message that the client has, if it wants what came after.
+    pub offset: Option<i64>,
+    /// [`Joins::revocations`] from before its token was looked up.
+    pub revocations: u64,
+    /// Whether it has been told already that it is authenticated.
+    pub is_told: bool,
+    pub reply: oneshot::Sender<Joined>,
+}
+
+#[derive(Debug)]
+pub enum Joined {
+    /// It hears everything from here on.
+    Hears,
+    /// Something was revoked meanwhile: its token may be no longer valid.
+    LookAgain,
+    /// It has missed more than is kept in memory. It must be sent the log up to `seq` first.
+    Behind { seq: i64 },
+}
+
+/// The way in, for sockets that have authenticated.
+pub struct Joins<A: Adapter> {
+    queue: mpsc::Sender<Join<A>>,
+    revocations: Arc<AtomicU64>,
+}
+
+impl<A: Adapter> Clone for Joins<A> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), revocations: self.revocations.clone() }
+    }
+}
+
+impl<A: Adapter> Joins<A> {
+    /// How many revocations have been acted on.
+    pub fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::Acquire)
+    }
+
+    pub async fn send(&self, join: Join<A>) -> Result<()> {
+        self.queue.send(join).await.map_err(|_| Error::Unavailable("the gateway has stopped"))
+    }
+}
+
+impl<A: Adapter> FanOut<A> {
+    pub fn new(
+        app: App,
+        io: SocketIo<A>,
+        connections: Connections,
+        events: mpsc::Receiver<Event>,
+        seq: i64,
+    ) -> (Self, Joins<A>) {
+        let (queue, joins) = mpsc::channel(JOINS);
+        let revocations = Arc::new(AtomicU64::new(0));
+        let recent = VecDeque::with_capacity(app.config.chat.recent_messages.get());
+        let way_in = Joins { queue, revocations: revocations.clone() };
+        (Self { app, io, connections, events, joins, revocations, seq, recent }, way_in)
+    }
+
+    /// Runs until the server stops.
+    pub async fn run(mut self) {
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(Event::Stopping) | None => break,
+                    Some(event) => self.hear(event).await,
+                },
+                Some(join) = self.joins.recv() => self.admit(join),
+            }
+        }
+    }
+
+    async fn hear(&mut self, event: Event) {
+        match event {
+            Event::MessagesPosted(messages) => {
+                if let Err(error) = self.send_all(&messages).await {
+                    // The next message shows the hole, and the log is read again.
+                    tracing::error!(%error, "messages could not be sent");
+                }
+            }
+            Event::Revoked(revocations) => self.revoke(&revocations),
+            Event::EmailChanged(user, email) => self.rename(user, &email),
+            Event::Stopping => {}
+        }
+    }
+
+    /// Sends messages in the order of `seq`. Those that were committed by others, or whose event was lost, are read from
+    /// the log first.
+    async fn send_all(&mut self, messages: &[Message]) -> Result<()> {
+        let Some(first) = messages.first() else { return Ok(()) };
+        while self.seq + 1 < first.seq {
+            let missed = chat::missed(&self.app, self.seq, self.app.config.chat.max_page_size.get()).await?;
+            let missed: Vec<_> = missed.into_iter().take_while(|message| message.seq < first.seq).collect();
+            if missed.is_empty() {
+                break;
+            }
+            self.send(&missed).await?;
+        }
+        let new: Vec<_> = messages.iter().filter(|message| message.seq > self.seq).cloned().collect();
+        self.send(&new).await
+    }
+
+    async fn send(&mut self, messages: &[Message]) -> Result<()> {
+        let encoded = messages.iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
+        let Some(last) = encoded.last() else { return Ok(()) };
+        self.seq = last.seq;
+        for socket in self.io.to(EVERYONE).sockets() {
+            if emit_all(&socket, &encoded).is_err() {
+                self.cut(socket);
+            }
+            // Other tasks get their turn; nobody joins meanwhile.
+            tokio::task::coop::consume_budget().await;
+        }
+        let limit = self.app.config.chat.recent_messages.get();
+        self.recent.extend(encoded);
+        let surplus = self.recent.len().saturating_sub(limit);
+        self.recent.drain(..surplus);
+        Ok(())
+    }
+
+    /// A client that does not keep up is told nothing more, so that what it has heard has no hole; it can come back and
+    /// get the rest.
+    fn cut(&self, socket: SocketRef<A>) {
+        self.app.metrics.slow_sockets.up();
+        tracing::info!("a client that does not keep up is disconnected");
+        disconnect::disconnect(&self.connections, socket);
+    }
+
+    fn admit(&self, join: Join<A>) {
+        let joined = self.try_admit(&join);
+        if join.reply.send(joined).is_err() {
+            tracing::debug!("a socket has gone while it was let in");
+        }
+    }
+
+    fn try_admit(&self, join: &Join<A>) -> Joined {
+        let Join { socket, identity, offset, revocations, is_told, .. } = join;
+        if *revocations != self.revocations.load(Ordering::Acquire) {
+            return Joined::LookAgain;
+        }
+        if !is_told && let Err(error) = socket.emit(names::AUTHENTICATED, &true) {
+            tracing::debug!(%error, "an authenticated client could not be told");
+        }
+        let is_in = socket.rooms().iter().any(|room| room == EVERYONE);
+        if let Some(offset) = offset.filter(|_| !is_in) {
+            let Some(missed) = self.recent_after(offset) else {
+                return Joined::Behind { seq: self.seq };
+            };
+            for encoded in missed {
+                if socket.emit(names::MESSAGE, &encoded.json).is_err() {
+                    self.cut(socket.clone());
+                    return Joined::Hears;
+                }
+            }
+        }
+        if is_in {
+            // Somebody else's, or another token's, from now on.
+            socket.leave_all();
+        }
+        socket.join([EVERYONE.to_owned(), room_of_user(identity.user), room_of_token(identity.token)]);
+        Joined::Hears
+    }
+
+    /// What came after `offset`, if all of it is still in memory.
+    fn recent_after(&self, offset: i64) -> Option<impl Iterator<Item = &Encoded>> {
+        let oldest = self.recent.front().map_or(self.seq + 1, |encoded| encoded.seq);
+        let limit = i64::try_from(self.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
+        let is_here = oldest <= offset + 1 && offset <= self.seq && self.seq - offset <= limit;
+        is_here.then(|| self.recent.iter().skip_while(move |encoded| encoded.seq <= offset))
+    }
+
+    fn revoke(&self, revocations: &[Revocation]) {
+        // From here on, a join whose token was looked up before must look again.
+        self.revocations.fetch_add(1, Ordering::AcqRel);
+        for revocation in revocations {
+            let rooms = [revocation.token_id.map(room_of_token), revocation.user_id.map(room_of_user)];
+            for room in rooms.into_iter().flatten() {
+                for socket in self.io.to(room).sockets() {
+                    disconnect::disconnect(&self.connections, socket);
+                }
+            }
+        }
+    }
+
+    fn rename(&self, user: UserId, email: &Arc<str>) {
+        for socket in self.io.to(room_of_user(user)).sockets() {
+            if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
+                session.rename(email.clone());
+            }
+        }
+    }
+}
+
+impl Encoded {
+    fn of(message: &Message) -> Result<Self> {
+        let json = serde_json::value::to_raw_value(message).map_err(|error| Error::Internal(error.into()))?;
+        Ok(Self { seq: message.seq, json })
+    }
+}
+
+/// Whether a socket could take all messages. They are emitted one socket at a time, not to the room: a broadcast that
+/// fails does not say for whom, and who misses a message must not hear a later one.
+fn emit_all<A: Adapter>(socket: &SocketRef<A>, messages: &[Encoded]) -> Result<(), ()> {
+    for encoded in messages {
+        match socket.emit(names::MESSAGE, &encoded.json) {
+            Ok(()) => {}
+            Err(SendError::Socket(SocketError::Closed)) => return Ok(()),
+            Err(_) => return Err(()),
+        }
+    }
+    Ok(())
+}

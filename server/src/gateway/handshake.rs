@@ -1,0 +1,143 @@
+//! `authentication` → `authenticated` | `unauthorized`, and the deadline.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use socketioxide::adapter::Adapter;
+use socketioxide::extract::SocketRef;
+use tokio::sync::oneshot;
+
+use super::disconnect;
+use super::fan_out::{Join, Joined, names};
+use super::session::Session;
+use crate::accounts::{self, Identity};
+use crate::chat;
+use crate::error::{Error, Result};
+
+/// Looks up the token of `payload`, tells the client, and lets it hear what is said from here on.
+pub async fn authenticate<A: Adapter>(session: Arc<Session<A>>, socket: SocketRef<A>, payload: Value) {
+    match enter(&session, &socket, &payload).await {
+        Ok(identity) => session.finish_authentication(&socket, Some(identity)),
+        Err(Error::BadCredentials(_)) => {
+            refuse(&session, &socket);
+            session.finish_authentication(&socket, None);
+        }
+        Err(error) => {
+            // The token may well be good. A client whose connection breaks comes back by itself.
+            error.log();
+            session.hang_up(&socket);
+        }
+    }
+}
+
+async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, payload: &Value) -> Result<Identity> {
+    let token = payload.get("token").and_then(Value::as_str).ok_or(Error::BadCredentials("no token"))?;
+    let mut is_told = false;
+    let mut offset = payload.get("serverOffset").and_then(Value::as_i64).filter(|offset| *offset >= 0);
+    loop {
+        // Before the look-up, so that what is revoked after it is noticed at the join.
+        let revocations = session.joins.revocations();
+        let (token, user) = accounts::user_of_token(&session.app, token).await?;
+        let identity = Identity { user: user.id, email: user.email.as_str().into(), token };
+        loop {
+            match join(session, socket, &identity, offset, revocations, is_told).await? {
+                Joined::Hears => return Ok(identity),
+                Joined::LookAgain => break,
+                Joined::Behind { seq } => {
+                    is_told = true;
+                    offset = Some(replay(session, socket, offset.unwrap_or(seq), seq).await?);
+                }
+            }
+        }
+    }
+}
+
+async fn join<A: Adapter>(
+    session: &Arc<Session<A>>,
+    socket: &SocketRef<A>,
+    identity: &Identity,
+    offset: Option<i64>,
+    revocations: u64,
+    is_told: bool,
+) -> Result<Joined> {
+    let (reply, answer) = oneshot::channel();
+    let (socket, identity) = (socket.clone(), identity.clone());
+    session.joins.send(Join { socket, identity, offset, revocations, is_told, reply }).await?;
+    answer.await.map_err(|_| Error::Unavailable("the gateway has stopped"))
+}
+
+/// Sends what a client has missed after `offset` and up to `seq`, as far as the limit allows; else it is told of the
+/// gap first. Returns where the client stands then.
+async fn replay<A: Adapter>(
+    session: &Arc<Session<A>>,
+    socket: &SocketRef<A>,
+    mut offset: i64,
+    seq: i64,
+) -> Result<i64> {
+    let limit = i64::try_from(session.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
+    if offset > seq || seq - offset > limit {
+        let next = if offset > seq { seq + 1 } else { seq - limit + 1 };
+        emit(
+            session,
+            socket,
+            names::HISTORY_GAP,
+            &json!({ "conversation": chat::EVERYONE, "after": offset, "next": next }),
+        )
+        .await?;
+        offset = next - 1;
+    }
+    while offset < seq {
+        let page = chat::missed(&session.app, offset, session.app.config.chat.max_page_size.get()).await?;
+        for message in page.iter().take_while(|message| message.seq <= seq) {
+            emit(session, socket, names::MESSAGE, message).await?;
+            offset = message.seq;
+        }
+        if page.is_empty() {
+            break;
+        }
+    }
+    Ok(offset)
+}
+
+/// Emits, and waits while the socket's queue is full: this is one client's own replay, which nobody else waits for.
+async fn emit<A: Adapter>(
+    session: &Session<A>,
+    socket: &SocketRef<A>,
+    event: &'static str,
+    data: &impl serde::Serialize,
+) -> Result<()> {
+    let deadline = tokio::time::Instant::now() + session.app.config.gateway.ping_timeout;
+    while let Err(error) = socket.emit(event, data) {
+        let is_full = matches!(error, socketioxide::SendError::Socket(socketioxide::SocketError::InternalChannelFull));
+        if !is_full || tokio::time::Instant::now() > deadline {
+            return Err(Error::Unavailable("a client does not read its replay"));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// Says `unauthorized`, with an ack: a client that acknowledges it is disconnected at once. Any other may try again until
+/// the deadline.
+fn refuse<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>) {
+    // Without an ack id old clients fail on calling the ack.
+    match socket.emit_with_ack::<_, Value>("unauthorized", &json!({ "message": "Token not found." })) {
+        Ok(ack) => {
+            let (session, socket) = (session.clone(), socket.clone());
+            tokio::spawn(async move {
+                if ack.await.is_ok() {
+                    disconnect::disconnect(&session.connections, socket);
+                }
+            });
+        }
+        Err(error) => tracing::debug!(%error, "a refused client could not be told"),
+    }
+}
+
+/// Disconnects a socket that has not authenticated in time.
+pub async fn enforce_deadline<A: Adapter>(session: Arc<Session<A>>, socket: SocketRef<A>) {
+    tokio::time::sleep(session.app.config.gateway.auth_timeout).await;
+    if !session.is_authenticated() && socket.connected() {
+        disconnect::disconnect(&session.connections, socket);
+    }
+}

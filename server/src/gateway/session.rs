@@ -1,0 +1,150 @@
+//! One socket's state, and the order of its events.
+//!
+//! Events are handled inline in the order in which they arrive. While an authentication is looked up those behind it
+//! wait; after a success they are handled, after a failure only if somebody had authenticated before.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use socketioxide::adapter::Adapter;
+use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::handler::{self, FromMessageParts, MessageHandler};
+use socketioxide::socket::Socket;
+
+use super::connection::Connections;
+use super::fan_out::Joins;
+use super::{disconnect, handshake, packet};
+use crate::accounts::Identity;
+use crate::app::App;
+use crate::chat;
+use crate::chat::Refusal;
+
+pub struct Session<A: Adapter> {
+    pub app: App,
+    pub connections: Connections,
+    pub joins: Joins<A>,
+    state: Mutex<State<A>>,
+}
+
+struct State<A: Adapter> {
+    identity: Option<Identity>,
+    is_authenticating: bool,
+    waiting: VecDeque<Inbound<A>>,
+}
+
+/// An event from the client. A payload that is missing is null.
+pub enum Inbound<A: Adapter> {
+    Authentication(Value),
+    Message { payload: Value, ack: Option<AckSender<A>> },
+}
+
+impl<A: Adapter> Session<A> {
+    pub fn new(app: App, connections: Connections, joins: Joins<A>) -> Arc<Self> {
+        let state = State { identity: None, is_authenticating: false, waiting: VecDeque::new() };
+        Arc::new(Self { app, connections, joins, state: Mutex::new(state) })
+    }
+
+    /// Takes the next event of this socket.
+    pub fn receive(self: &Arc<Self>, socket: &SocketRef<A>, inbound: Inbound<A>) {
+        let mut state = self.state();
+        if !state.is_authenticating {
+            self.handle(&mut state, socket, inbound);
+        } else if state.waiting.len() < self.app.config.gateway.pending_events.get() {
+            state.waiting.push_back(inbound);
+        } else {
+            drop(state);
+            tracing::info!("a socket sent too much before its authentication was through");
+            disconnect::disconnect(&self.connections, socket.clone());
+        }
+    }
+
+    fn handle(self: &Arc<Self>, state: &mut State<A>, socket: &SocketRef<A>, inbound: Inbound<A>) {
+        match (inbound, &state.identity) {
+            (Inbound::Authentication(payload), _) => {
+                state.is_authenticating = true;
+                tokio::spawn(handshake::authenticate(self.clone(), socket.clone(), payload));
+            }
+            (Inbound::Message { payload, ack }, Some(identity)) => {
+                chat::socket::receive(&self.app, identity, &payload, socket, ack);
+            }
+            (Inbound::Message { ack, .. }, None) => {
+                if let Some(ack) = ack {
+                    chat::socket::refuse(ack, Refusal::Unauthenticated);
+                }
+            }
+        }
+    }
+
+    /// Ends the authentication in flight. A failed one leaves the socket as it was.
+    pub fn finish_authentication(self: &Arc<Self>, socket: &SocketRef<A>, identity: Option<Identity>) {
+        let mut state = self.state();
+        state.is_authenticating = false;
+        if identity.is_some() {
+            state.identity = identity;
+        }
+        while !state.is_authenticating
+            && let Some(inbound) = state.waiting.pop_front()
+        {
+            self.handle(&mut state, socket, inbound);
+        }
+    }
+
+    pub fn is_authenticated(&self) -> bool {
+        self.state().identity.is_some()
+    }
+
+    /// The socket's user goes by another e-mail now.
+    pub fn rename(&self, email: Arc<str>) {
+        if let Some(identity) = &mut self.state().identity {
+            identity.email = email;
+        }
+    }
+
+    /// Closes the connection without a word, as for a packet that is none: the client sees a broken transport, and comes
+    /// back if it is made to.
+    pub fn hang_up(&self, socket: &SocketRef<A>) {
+        match self.connections.of(socket) {
+            Some(connection) if connection.is_websocket() => connection.close(),
+            _ => disconnect::disconnect(&self.connections, socket.clone()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<A>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Listens for one event of a socket. It is called inline, which keeps the order; an async handler would run in a task
+/// of its own and overtake.
+pub struct Listener<A: Adapter> {
+    pub session: Arc<Session<A>>,
+    pub hears: Hears,
+}
+
+#[derive(Clone, Copy)]
+pub enum Hears {
+    Authentication,
+    Message,
+}
+
+impl<A: Adapter> MessageHandler<A, ()> for Listener<A> {
+    fn call(&self, socket: Arc<Socket<A>>, mut packet: handler::Value, ack_id: Option<i64>) {
+        let Ok(reference) = SocketRef::from_message_parts(&socket, &mut packet, &ack_id);
+        let payload = match packet::first_argument(&packet) {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::debug!(%error, "a packet could not be parsed");
+                return self.session.hang_up(&reference);
+            }
+        };
+        let inbound = match self.hears {
+            Hears::Authentication => Inbound::Authentication(payload),
+            Hears::Message => {
+                let ack = ack_id.and_then(|_| AckSender::from_message_parts(&socket, &mut packet, &ack_id).ok());
+                Inbound::Message { payload, ack }
+            }
+        };
+        self.session.receive(&reference, inbound);
+    }
+}

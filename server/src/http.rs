@@ -1,0 +1,56 @@
+//! All routes of the server but the socket's, and the order of their middleware.
+
+pub mod api;
+pub mod assets;
+pub mod body;
+pub mod cookies;
+pub mod cors;
+pub mod csrf;
+pub mod current_user;
+pub mod data;
+pub mod fields;
+pub mod negotiation;
+pub mod page;
+pub mod pagination;
+pub mod peer;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::app::App;
+use crate::{accounts, admin, chat};
+
+pub fn router(app: App) -> Router {
+    let timeout = Duration::from_secs(app.config.http.request_timeout_seconds.get());
+
+    // Answers in the conventions of Django REST framework.
+    let api = Router::new()
+        .merge(api::root())
+        .merge(accounts::routes::routes())
+        .merge(chat::routes::routes())
+        .layer(from_fn(negotiation::negotiate));
+
+    // For browsers: every form is protected from forgery, in one place.
+    let pages = Router::new()
+        .merge(accounts::login::routes())
+        .merge(chat::page::routes())
+        .merge(admin::routes())
+        .layer(from_fn_with_state(app.clone(), csrf::protect_pages));
+
+    let routes =
+        Router::new().merge(api).merge(pages).merge(assets::routes()).fallback(page::not_found).with_state(app);
+
+    let around = ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(page::after_panic))
+        .layer(from_fn(cors::allow_every_origin))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
+        // Before the routes are looked up, as it changes the path.
+        .layer(map_request(negotiation::suffix_to_query));
+    Router::new().fallback_service(around.service(routes))
+}

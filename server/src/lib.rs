@@ -1,0 +1,25 @@
+//! Natter, a chat server for unchanged Socket.IO clients.
+//!
+//! The rooms of the house, in reading order:
+//!
+//! * [`config`], [`app`], [`error`], [`event`]: what everybody shares.
+//! * [`accounts`]: who people are. [`chat`]: what they say. [`admin`]: who looks after it.
+//! * [`http`] and [`gateway`]: the doorways for requests and for sockets.
+//! * [`serve`]: all of it, running. [`cli`]: how it is started and looked after.
+//! * [`database`], [`telemetry`], [`metrics`], [`random`]: the cellar.
+
+pub mod accounts;
+pub mod admin;
+pub mod app;
+pub mod chat;
+pub mod cli;
+pub mod config;
+pub mod database;
+pub mod error;
+pub mod event;
+pub mod gateway;
+pub mod http;
+pub mod metrics;
+pub mod random;
+pub mod serve;
+pub mod telemetry;

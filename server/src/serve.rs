@@ -1,0 +1,174 @@
+//! The running server: its accept loop, its tasks, and how it stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use socketioxide::SocketIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::chat::{self, log};
+use crate::config::Config;
+use crate::event::Event;
+use crate::gateway::connection::{Connection, Stream};
+use crate::http::peer::Peer;
+use crate::{gateway, http};
+
+/// How long each of the two halves of a stop may take: the messages, then the connections.
+const PATIENCE: Duration = Duration::from_millis(4500);
+/// The pause after a connection could not be accepted, for want of file descriptors mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const MAX_HEADERS: usize = 100;
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// How the outside reaches a server that listens on `address`, unless it is told.
+pub fn public_url(config: &Config, address: SocketAddr) -> String {
+    match config.public_url.trim_end_matches('/') {
+        "" => format!("http://{address}"),
+        configured => configured.to_owned(),
+    }
+}
+
+/// Serves until `shutdown`, then stops taking connections, finishes what is queued, tells the sockets and returns.
+///
+/// # Errors
+/// Where one of the tasks that everything depends on has ended.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    writer: log::Writer,
+    events: mpsc::Receiver<Event>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
+    let newest_seq = chat::newest_seq(&app).await.context("the log cannot be read")?;
+    let gateway::Gateway { router, fan_out, revocations, io } =
+        gateway::build(&app, http::router(app.clone()), events, newest_seq);
+
+    let mut tasks = Tasks::default();
+    tasks.spawn("log", writer.run());
+    tasks.spawn("fan-out", fan_out.run());
+    tasks.spawn("revocations", revocations.run());
+
+    let connections = GracefulShutdown::new();
+    let acceptor = Acceptor::new(&app.config, router);
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((tcp, peer)) => acceptor.serve(tcp, peer, &connections),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            name = tasks.ended() => bail!("the task {name} has ended unexpectedly"),
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    stop(&app, &io, tasks, connections).await
+}
+
+async fn stop(app: &App, io: &SocketIo, mut tasks: Tasks, connections: GracefulShutdown) -> Result<()> {
+    tracing::info!("stopping");
+    let messages = async {
+        app.log.close();
+        tasks.wait_for("log").await;
+        app.events.publish(Event::Stopping).await;
+        tasks.wait_for("fan-out").await;
+    };
+    if tokio::time::timeout(PATIENCE, messages).await.is_err() {
+        tracing::error!("messages were still queued when the server stopped");
+    }
+    let transports = async {
+        tokio::join!(io.close(), connections.shutdown());
+    };
+    if tokio::time::timeout(PATIENCE, transports).await.is_err() {
+        tracing::warn!("connections were still open when the server stopped");
+    }
+    Ok(app.database.clone().close().await?)
+}
+
+/// What must run for as long as the server does.
+#[derive(Default)]
+struct Tasks(JoinSet<&'static str>);
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    /// The name of the next task to end; it is not known of one that panicked.
+    async fn ended(&mut self) -> &'static str {
+        match self.0.join_next().await {
+            Some(Ok(name)) => name,
+            Some(Err(_)) | None => "that panicked",
+        }
+    }
+
+    async fn wait_for(&mut self, name: &'static str) {
+        while !self.0.is_empty() && self.ended().await != name {}
+    }
+}
+
+/// Turns accepted TCP connections into served ones.
+struct Acceptor {
+    http: auto::Builder<TokioExecutor>,
+    router: Router,
+    user_timeout: Duration,
+}
+
+impl Acceptor {
+    fn new(config: &Config, router: Router) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(config.http.head_timeout_seconds.get()))
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD_BYTES);
+        Self { http, router, user_timeout: config.gateway.ping_interval + config.gateway.ping_timeout }
+    }
+
+    fn serve(&self, tcp: TcpStream, peer: SocketAddr, connections: &GracefulShutdown) {
+        if let Err(error) = self.tune(&tcp) {
+            tracing::debug!(%error, "a connection has gone");
+            return;
+        }
+        let connection = Arc::new(Connection::default());
+        let stream = Stream::new(tcp, connection.clone());
+        let router = self.router.clone();
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(connection.clone());
+            router.clone().oneshot(request)
+        });
+        let served = self.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let served = connections.watch(served.into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = served.await {
+                tracing::debug!(%error, "a connection has failed");
+            }
+        });
+    }
+
+    /// A peer that takes nothing for that long is gone (Linux's `TCP_USER_TIMEOUT`).
+    fn tune(&self, tcp: &TcpStream) -> std::io::Result<()> {
+        tcp.set_nodelay(true)?;
+        socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(self.user_timeout))
+    }
+}

@@ -1,0 +1,14 @@
+//! Logs: readable text on a terminal, JSON lines otherwise.
+
+use std::io::IsTerminal;
+
+use anyhow::{Context, Result};
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard error with `filter`, in the syntax of [`EnvFilter`].
+pub fn start(filter: &str) -> Result<()> {
+    let filter: EnvFilter = filter.parse().context("log (RUST_LOG) is not a filter")?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).try_init() }
+        .map_err(|error| anyhow::anyhow!(error))
+}

@@ -1,0 +1,123 @@
+//! A whole server of its own for each test, on a database of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use natter::app::App;
+use natter::config::Config;
+use natter::serve;
+use reqwest::{Method, RequestBuilder, redirect};
+use sea_orm::{ConnectionTrait, Database, Statement};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Names a PostgreSQL server on which databases may be created; `tests/run` starts one.
+const POSTGRES: &str = "NATTER_TEST_POSTGRES";
+
+/// The databases on which everything must hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Storage {
+    Sqlite,
+    Postgres,
+}
+
+/// A running server, stopped when it goes out of scope.
+pub struct TestApp {
+    pub address: SocketAddr,
+    /// The server's own view, for what cannot be seen from outside.
+    pub app: App,
+    http: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<anyhow::Result<()>>>,
+    settings: Settings,
+}
+
+/// With what a server was started, to start it again.
+struct Settings {
+    database_url: String,
+    data: TempDir,
+    more: Vec<(String, String)>,
+}
+
+/// A server with default settings.
+pub async fn start(storage: Storage) -> TestApp {
+    start_with(storage, &[]).await
+}
+
+/// A server with `settings` by their environment names.
+pub async fn start_with(storage: Storage, settings: &[(&str, &str)]) -> TestApp {
+    let data = tempfile::tempdir().unwrap();
+    let database_url = match storage {
+        Storage::Sqlite => format!("sqlite:{}", data.path().join("natter.sqlite").display()),
+        Storage::Postgres => create_postgres_database().await,
+    };
+    let more = settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    launch(Settings { database_url, data, more }).await
+}
+
+async fn launch(settings: Settings) -> TestApp {
+    let config = config(&settings.database_url, settings.data.path(), &settings.more);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (app, writer, events) = App::open(config.clone(), serve::public_url(&config, address)).await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = serve::serve(listener, app.clone(), writer, events, async move {
+        // Dropped or sent: both mean stop.
+        stopped.await.ok();
+    });
+    let served = Some(tokio::spawn(serving));
+    let http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+    TestApp { address, app, http, stop: Some(stop), served, settings }
+}
+
+fn config(database_url: &str, data_dir: &Path, more: &[(String, String)]) -> Config {
+    let own = [("DATABASE_URL", database_url), ("DATA_DIR", data_dir.to_str().unwrap()), ("NATTER_RATE_LIMITS", "off")];
+    let own = own.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned()));
+    Config::load(None, own.chain(more.iter().cloned()), &[]).unwrap()
+}
+
+async fn create_postgres_database() -> String {
+    let server = std::env::var(POSTGRES).unwrap_or_else(|_| panic!("{POSTGRES} is not set: run tests/run"));
+    let name = format!("natter_{}", uuid::Uuid::new_v4().simple());
+    let admin = Database::connect(&server).await.unwrap();
+    let backend = admin.get_database_backend();
+    admin.execute_raw(Statement::from_string(backend, format!("CREATE DATABASE {name}"))).await.unwrap();
+    admin.close().await.unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    format!("{base}/{name}")
+}
+
+impl TestApp {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A request without cookies, credentials or redirects.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path)
+    }
+
+    /// Stops the server as SIGTERM does, and waits until it has.
+    pub async fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.await.unwrap().unwrap();
+        }
+    }
+
+    /// Stops the server and starts it again, on a new port, with the same data.
+    pub async fn restart(mut self) -> Self {
+        self.stop().await;
+        launch(self.settings).await
+    }
+}

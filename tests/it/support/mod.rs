@@ -1,0 +1,4 @@
+//! What the tests speak with.
+
+pub mod app;
+pub mod person;

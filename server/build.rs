@@ -73,7 +73,7 @@ fn install(web: &Path, npm: &Path) -> io::Result<()> {
     for name in MANIFEST {
         fs::copy(web.join(name), npm.join(name))?;
     }
-    run(Command::new("npm").arg("ci").current_dir(npm))?;
+    run(Command::new("npm").args(["ci", "--omit=dev"]).current_dir(npm))?;
     fs::write(stamp, lock)
 }
 

@@ -9,8 +9,10 @@ mod fan_out;
 mod front;
 mod handshake;
 mod packet;
+mod polling;
 mod revocations;
 mod session;
+mod transports;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,9 +29,9 @@ use tokio::sync::mpsc;
 use crate::app::App;
 use crate::config;
 use crate::event::Event;
-use connection::Connections;
 use fan_out::{FanOut, Joins};
 use session::{Hears, Inbound, Listener, Session};
+use transports::Transports;
 
 /// What a running gateway consists of.
 pub struct Gateway {
@@ -43,10 +45,10 @@ pub struct Gateway {
 /// Puts Socket.IO beside `routes`. `newest_seq` is where the log stands.
 pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, newest_seq: i64) -> Gateway {
     let (layer, io) = configure(&app.config.gateway).build_layer();
-    let connections = Connections::default();
-    let (fan_out, joins) = FanOut::new(app.clone(), io.clone(), connections.clone(), events, newest_seq);
+    let transports = Transports::new(app.config.gateway.connect_timeout);
+    let (fan_out, joins) = FanOut::new(app.clone(), io.clone(), transports.clone(), events, newest_seq);
 
-    let context = Arc::new(Context { app: app.clone(), connections: connections.clone(), joins });
+    let context = Arc::new(Context { app: app.clone(), transports: transports.clone(), joins });
     let (first, then) = (context.clone(), context);
     let prepare = move |socket: SocketRef| {
         first.clone().prepare(&socket);
@@ -58,7 +60,7 @@ pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, newest_se
     };
     io.ns("/", greet.with(prepare));
 
-    let front = front::Front::new(connections, &app.config.gateway);
+    let front = front::Front::new(transports, &app.config.gateway);
     Gateway {
         router: routes.layer(layer).layer(from_fn_with_state(front, front::check)),
         fan_out,
@@ -85,21 +87,21 @@ fn configure(config: &config::Gateway) -> socketioxide::SocketIoBuilder {
 /// What each new socket is given.
 struct Context<A: Adapter> {
     app: App,
-    connections: Connections,
+    transports: Transports,
     joins: Joins<A>,
 }
 
 impl<A: Adapter> Context<A> {
     /// Readies a socket before its client is told that it is connected, so that no event of a fast client is lost.
     fn prepare(self: Arc<Self>, socket: &SocketRef<A>) {
-        let session = Session::new(self.app.clone(), self.connections.clone(), self.joins.clone());
+        let session = Session::new(self.app.clone(), self.transports.clone(), self.joins.clone());
         socket.on("authentication", Listener { session: session.clone(), hears: Hears::Authentication });
         socket.on("client-sent-message", Listener { session: session.clone(), hears: Hears::Message });
         socket.extensions.insert(session);
         self.app.metrics.sockets.up();
         socket.on_disconnect(move |socket: SocketRef<A>| {
             self.app.metrics.sockets.down();
-            self.connections.forget(&socket.id.to_string());
+            self.transports.forget(&socket);
             std::future::ready(())
         });
     }
@@ -116,8 +118,6 @@ impl<A: Adapter> Context<A> {
                 session.receive(socket, Inbound::Authentication(auth));
             }
         }
-        if let Some(connection) = self.connections.of(socket) {
-            connection.set_connected();
-        }
+        self.transports.set_connected(socket);
     }
 }

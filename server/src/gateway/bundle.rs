@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
@@ -22,14 +22,15 @@ pub fn routes() -> Router {
     Router::new().route("/socket.io/{file}", get(serve)).fallback(not_found).layer(CompressionLayer::new())
 }
 
-async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
+async fn serve(Path(name): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
     let file = Some(&name).filter(|name| name.starts_with("socket.io")).and_then(|name| Bundle::get(name));
     match file {
         Some(file) => assets::answer(&name, file, ETAG, "public, max-age=0", &headers),
-        None => not_found().await,
+        None => not_found(Method::GET, uri).await,
     }
 }
 
-async fn not_found() -> Response {
-    StatusCode::NOT_FOUND.into_response()
+/// In the words of Express, as the original.
+async fn not_found(method: Method, uri: Uri) -> Response {
+    (StatusCode::NOT_FOUND, format!("Cannot {method} {}\n", uri.path())).into_response()
 }

@@ -5,16 +5,13 @@
 //! * The engine has no way to close one client's transport. A close frame that seems to come from the client does it,
 //!   cleanly and with the code 1000.
 
-use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
 use futures_util::task::AtomicWaker;
-use socketioxide::adapter::Adapter;
-use socketioxide::socket::Socket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -70,37 +67,6 @@ impl Connection {
 
     pub fn is_websocket(&self) -> bool {
         self.carries.load(Ordering::Acquire) != Carries::Http as u8
-    }
-}
-
-/// Finds the connection of a socket.
-#[derive(Clone, Default)]
-pub struct Connections {
-    /// Those that have taken over from polling, by session id; all others are those of their first request.
-    upgraded: Arc<Mutex<HashMap<String, Weak<Connection>>>>,
-}
-
-impl Connections {
-    pub fn of<A: Adapter>(&self, socket: &Socket<A>) -> Option<Arc<Connection>> {
-        let upgraded = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
-        match upgraded.get(&socket.id.to_string()) {
-            Some(connection) => connection.upgrade(),
-            None => socket.req_parts().extensions.get::<Arc<Connection>>().cloned(),
-        }
-    }
-
-    /// Notes that `connection` takes over the session; false where another is doing so.
-    pub fn upgrade(&self, session: &str, connection: &Arc<Connection>) -> bool {
-        let mut upgraded = self.upgraded.lock().unwrap_or_else(PoisonError::into_inner);
-        if upgraded.get(session).is_some_and(|other| other.strong_count() > 0) {
-            return false;
-        }
-        upgraded.insert(session.to_owned(), Arc::downgrade(connection));
-        true
-    }
-
-    pub fn forget(&self, session: &str) {
-        self.upgraded.lock().unwrap_or_else(PoisonError::into_inner).remove(session);
     }
 }
 

@@ -6,7 +6,7 @@ use socketioxide::SocketError;
 use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
 
-use super::connection::Connections;
+use super::transports::Transports;
 
 /// How often a full queue is tried again, and for how long: some ten seconds.
 const RETRY: Duration = Duration::from_millis(100);
@@ -16,9 +16,10 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// Sends the DISCONNECT packet and then closes the transport. The socket leaves its rooms at once, so that it hears
 /// nothing more; where its queue is full the packet waits for room.
-pub fn disconnect<A: Adapter>(connections: &Connections, socket: SocketRef<A>) {
+pub fn disconnect<A: Adapter>(transports: &Transports, socket: SocketRef<A>) {
     socket.leave_all();
-    let connection = connections.of(&socket);
+    let connection = transports.websocket_of(&socket);
+    transports.end(&socket);
     let is_sent = try_disconnect(&socket);
     tokio::spawn(async move {
         if !is_sent {

@@ -13,9 +13,9 @@ use socketioxide::extract::SocketRef;
 use socketioxide::{SendError, SocketError, SocketIo};
 use tokio::sync::{mpsc, oneshot};
 
-use super::connection::Connections;
 use super::disconnect;
 use super::session::Session;
+use super::transports::Transports;
 use crate::accounts::revocation::Revocation;
 use crate::accounts::{Identity, TokenId, UserId};
 use crate::app::App;
@@ -47,7 +47,7 @@ const JOINS: usize = 1024;
 pub struct FanOut<A: Adapter> {
     app: App,
     io: SocketIo<A>,
-    connections: Connections,
+    transports: Transports,
     events: mpsc::Receiver<Event>,
     joins: mpsc::Receiver<Join<A>>,
     revocations: Arc<AtomicU64>,
@@ -113,7 +113,7 @@ impl<A: Adapter> FanOut<A> {
     pub fn new(
         app: App,
         io: SocketIo<A>,
-        connections: Connections,
+        transports: Transports,
         events: mpsc::Receiver<Event>,
         seq: i64,
     ) -> (Self, Joins<A>) {
@@ -121,7 +121,7 @@ impl<A: Adapter> FanOut<A> {
         let revocations = Arc::new(AtomicU64::new(0));
         let recent = VecDeque::with_capacity(app.config.chat.recent_messages.get());
         let way_in = Joins { queue, revocations: revocations.clone() };
-        (Self { app, io, connections, events, joins, revocations, seq, recent }, way_in)
+        (Self { app, io, transports, events, joins, revocations, seq, recent }, way_in)
     }
 
     /// Runs until the server stops.
@@ -190,7 +190,7 @@ impl<A: Adapter> FanOut<A> {
     fn cut(&self, socket: SocketRef<A>) {
         self.app.metrics.slow_sockets.up();
         tracing::info!("a client that does not keep up is disconnected");
-        disconnect::disconnect(&self.connections, socket);
+        disconnect::disconnect(&self.transports, socket);
     }
 
     fn admit(&self, join: Join<A>) {
@@ -243,7 +243,7 @@ impl<A: Adapter> FanOut<A> {
             let rooms = [revocation.token_id.map(room_of_token), revocation.user_id.map(room_of_user)];
             for room in rooms.into_iter().flatten() {
                 for socket in self.io.to(room).sockets() {
-                    disconnect::disconnect(&self.connections, socket);
+                    disconnect::disconnect(&self.transports, socket);
                 }
             }
         }

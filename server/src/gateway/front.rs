@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::bundle;
-use super::connection::{Carries, Connection, Connections};
+use super::connection::{Carries, Connection};
+use super::polling::Framing;
+use super::transports::{Transports, Upgrade};
 use crate::config;
 use crate::http::body;
 
@@ -20,14 +22,14 @@ const PATH: &str = "/socket.io/";
 
 #[derive(Clone)]
 pub struct Front {
-    connections: Connections,
+    transports: Transports,
     bundle: Router,
     max_body_bytes: usize,
 }
 
 impl Front {
-    pub fn new(connections: Connections, config: &config::Gateway) -> Self {
-        Self { connections, bundle: bundle::routes(), max_body_bytes: config.max_http_buffer_size.get() }
+    pub fn new(transports: Transports, config: &config::Gateway) -> Self {
+        Self { transports, bundle: bundle::routes(), max_body_bytes: config.max_http_buffer_size.get() }
     }
 }
 
@@ -62,10 +64,7 @@ pub async fn check(State(front): State<Front>, request: Request, next: Next) -> 
     let mut response = if path.len() > PATH.len() {
         front.bundle.clone().oneshot(request).await.into_response()
     } else {
-        match prepare(&front, request).await {
-            Ok(prepared) => run(next, prepared).await,
-            Err(response) => *response,
-        }
+        front.pass(request, next).await.unwrap_or_else(|instead| *instead.0)
     };
     allow_origin(response.headers_mut(), origin);
     response
@@ -83,55 +82,112 @@ fn allow_origin(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     }
 }
 
-/// A request that the engine may see.
-struct Prepared {
-    request: Request,
-    websocket: Option<Arc<Connection>>,
-}
+/// An answer that is given in the engine's place; in a box, as it is large.
+struct Instead(Box<Response>);
 
-async fn prepare(front: &Front, request: Request) -> Result<Prepared, Box<Response>> {
-    if request.method() == Method::OPTIONS {
-        return Err(Box::new(preflight(request.headers())));
-    }
-    let refuse = |refusal: Refusal| Box::new(refusal.into_response());
-    let query = Query::of(request.uri());
-    let request = with_protocol(request, &query);
-    match query.transport.as_deref() {
-        Some("polling") => {
-            if query.session.is_none() && request.method() != Method::GET {
-                return Err(refuse(Refusal::BadMethod));
-            }
-            if !matches!(*request.method(), Method::GET | Method::POST) {
-                return Err(refuse(Refusal::BadMethod));
-            }
-            let request =
-                within_limit(request, front.max_body_bytes).await.map_err(|error| Box::new(error.into_response()))?;
-            Ok(Prepared { request, websocket: None })
-        }
-        Some("websocket") => {
-            check_websocket(request.method(), request.headers())?;
-            let connection = request.extensions().get::<Arc<Connection>>().cloned();
-            let connection = connection.ok_or_else(|| refuse(Refusal::BadRequest))?;
-            if let Some(session) = &query.session
-                && !front.connections.upgrade(session, &connection)
-            {
-                return Err(refuse(Refusal::BadRequest));
-            }
-            connection.carry(query.carries());
-            Ok(Prepared { request, websocket: Some(connection) })
-        }
-        _ => Err(refuse(Refusal::TransportUnknown)),
+impl Instead {
+    fn of(answer: impl IntoResponse) -> Self {
+        Self(Box::new(answer.into_response()))
     }
 }
 
-async fn run(next: Next, prepared: Prepared) -> Response {
-    let response = next.run(prepared.request).await;
-    if let Some(connection) = prepared.websocket
-        && response.status() != StatusCode::SWITCHING_PROTOCOLS
-    {
+impl Front {
+    async fn pass(&self, request: Request, next: Next) -> Result<Response, Instead> {
+        if request.method() == Method::OPTIONS {
+            return Err(Instead::of(preflight(request.headers())));
+        }
+        let query = Query::of(request.uri());
+        let request = with_protocol(request, &query);
+        match query.transport.as_deref() {
+            Some("polling") => self.poll(request, &query, next).await,
+            Some("websocket") => self.open_websocket(request, &query, next).await,
+            _ => Err(Instead::of(Refusal::TransportUnknown)),
+        }
+    }
+
+    async fn poll(&self, request: Request, query: &Query, next: Next) -> Result<Response, Instead> {
+        let is_post = match *request.method() {
+            Method::GET => false,
+            Method::POST if query.session.is_some() => true,
+            _ => return Err(Instead::of(Refusal::BadMethod)),
+        };
+        let known = query.session.as_deref().and_then(|session| Some((session, self.transports.framing(session)?)));
+        if let Some((session, framing)) = known.filter(|(session, _)| self.transports.take_finished(session)) {
+            close_session(request.uri().clone(), framing, next).await;
+            return Err(Instead::of(framing.end(session)));
+        }
+        let request = self.within_limit(request).await?;
+        let response = next.run(request).await;
+        if response.status() == StatusCode::BAD_REQUEST {
+            return Ok(as_node(response).await);
+        }
+        self.in_dialect(response, query, known.map(|(_, framing)| framing), is_post).await
+    }
+
+    async fn in_dialect(
+        &self,
+        mut response: Response,
+        query: &Query,
+        framing: Option<Framing>,
+        is_post: bool,
+    ) -> Result<Response, Instead> {
+        let framing = framing.unwrap_or_else(|| query.framing());
+        let mut session = query.session.clone();
+        if is_post {
+            framing.posted(&mut response);
+        } else {
+            // The engine fills an answer up to the limit, and exceeds it by one packet at most.
+            let answer = framing.answer(response, usize::MAX).await.map_err(Instead::of)?;
+            response = answer.0;
+            match (&session, answer.1) {
+                (Some(session), _) => self.transports.polled(session),
+                (None, Some(opened)) => {
+                    self.transports.open(&opened, framing);
+                    session = Some(opened);
+                }
+                (None, None) => {}
+            }
+        }
+        if let Some(session) = session {
+            framing.set_cookie(&session, response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    async fn open_websocket(&self, request: Request, query: &Query, next: Next) -> Result<Response, Instead> {
+        check_websocket(request.method(), request.headers())?;
+        let connection = request.extensions().get::<Arc<Connection>>().cloned();
+        let connection = connection.ok_or_else(|| Instead::of(Refusal::BadRequest))?;
+        if let Some(session) = &query.session {
+            match self.transports.upgrade(session, &connection) {
+                Upgrade::Begun => {}
+                Upgrade::Unknown => return Err(Instead::of(Refusal::SessionUnknown)),
+                Upgrade::Taken => return Err(Instead::of(Refusal::BadRequest)),
+            }
+        }
+        connection.carry(query.carries());
+        let response = next.run(request).await;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response);
+        }
         connection.carry(Carries::Http);
+        Ok(as_node(response).await)
     }
-    if response.status() == StatusCode::BAD_REQUEST { as_node(response).await } else { response }
+
+    /// A body that is too large is refused before any packet of it is handled.
+    async fn within_limit(&self, request: Request) -> Result<Request, Instead> {
+        let (parts, body) = request.into_parts();
+        let bytes = body::read(body, self.max_body_bytes).await.map_err(Instead::of)?;
+        Ok(Request::from_parts(parts, Body::from(bytes)))
+    }
+}
+
+/// Ends the engine's side of a session as its client would.
+async fn close_session(uri: Uri, framing: Framing, next: Next) {
+    let mut farewell = Request::new(Body::from(framing.close_packet()));
+    *farewell.method_mut() = Method::POST;
+    *farewell.uri_mut() = uri;
+    next.run(farewell).await;
 }
 
 /// The engine's errors with numeric codes, and with a body where they have none.
@@ -152,17 +208,22 @@ struct Query {
     transport: Option<String>,
     session: Option<String>,
     protocol: Option<String>,
+    b64: Option<String>,
 }
 
 impl Query {
     fn of(uri: &Uri) -> Self {
         let pairs = || url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         let get = |name: &str| pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-        Self { transport: get("transport"), session: get("sid"), protocol: get("EIO") }
+        Self { transport: get("transport"), session: get("sid"), protocol: get("EIO"), b64: get("b64") }
     }
 
     fn has_protocol(&self) -> bool {
         matches!(self.protocol.as_deref(), Some("3" | "4"))
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::of(self.protocol.as_deref(), self.b64.as_deref())
     }
 
     fn carries(&self) -> Carries {
@@ -187,15 +248,8 @@ fn with_protocol(mut request: Request, query: &Query) -> Request {
     request
 }
 
-/// A body that is too large is refused before any packet of it is handled.
-async fn within_limit(request: Request, limit: usize) -> crate::error::Result<Request> {
-    let (parts, body) = request.into_parts();
-    let bytes = body::read(body, limit).await?;
-    Ok(Request::from_parts(parts, Body::from(bytes)))
-}
-
 /// RFC 6455, section 4.2.1.
-fn check_websocket(method: &Method, headers: &HeaderMap) -> Result<(), Box<Response>> {
+fn check_websocket(method: &Method, headers: &HeaderMap) -> Result<(), Instead> {
     let has_word = |name, word: &str| {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
@@ -203,14 +257,14 @@ fn check_websocket(method: &Method, headers: &HeaderMap) -> Result<(), Box<Respo
     let key = headers.get(header::SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version != "13") {
         let version = [(header::SEC_WEBSOCKET_VERSION, "13"), (header::CONNECTION, "close")];
-        return Err(Box::new((StatusCode::UPGRADE_REQUIRED, version).into_response()));
+        return Err(Instead::of((StatusCode::UPGRADE_REQUIRED, version)));
     }
     let is_sound = *method == Method::GET
         && has_word(header::UPGRADE, "websocket")
         && has_word(header::CONNECTION, "upgrade")
         && headers.contains_key(header::SEC_WEBSOCKET_VERSION)
         && is_nonce(key);
-    if is_sound { Ok(()) } else { Err(Box::new(Refusal::BadRequest.into_response())) }
+    if is_sound { Ok(()) } else { Err(Instead::of(Refusal::BadRequest)) }
 }
 
 /// Sixteen bytes in base64.

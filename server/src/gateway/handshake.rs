@@ -126,7 +126,7 @@ fn refuse<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>) {
             let (session, socket) = (session.clone(), socket.clone());
             tokio::spawn(async move {
                 if ack.await.is_ok() {
-                    disconnect::disconnect(&session.connections, socket);
+                    disconnect::disconnect(&session.transports, socket);
                 }
             });
         }
@@ -138,6 +138,6 @@ fn refuse<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>) {
 pub async fn enforce_deadline<A: Adapter>(session: Arc<Session<A>>, socket: SocketRef<A>) {
     tokio::time::sleep(session.app.config.gateway.auth_timeout).await;
     if !session.is_authenticated() && socket.connected() {
-        disconnect::disconnect(&session.connections, socket);
+        disconnect::disconnect(&session.transports, socket);
     }
 }

@@ -12,8 +12,8 @@ use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide::handler::{self, FromMessageParts, MessageHandler};
 use socketioxide::socket::Socket;
 
-use super::connection::Connections;
 use super::fan_out::Joins;
+use super::transports::Transports;
 use super::{disconnect, handshake, packet};
 use crate::accounts::Identity;
 use crate::app::App;
@@ -22,7 +22,7 @@ use crate::chat::Refusal;
 
 pub struct Session<A: Adapter> {
     pub app: App,
-    pub connections: Connections,
+    pub transports: Transports,
     pub joins: Joins<A>,
     state: Mutex<State<A>>,
 }
@@ -40,9 +40,9 @@ pub enum Inbound<A: Adapter> {
 }
 
 impl<A: Adapter> Session<A> {
-    pub fn new(app: App, connections: Connections, joins: Joins<A>) -> Arc<Self> {
+    pub fn new(app: App, transports: Transports, joins: Joins<A>) -> Arc<Self> {
         let state = State { identity: None, is_authenticating: false, waiting: VecDeque::new() };
-        Arc::new(Self { app, connections, joins, state: Mutex::new(state) })
+        Arc::new(Self { app, transports, joins, state: Mutex::new(state) })
     }
 
     /// Takes the next event of this socket.
@@ -55,7 +55,7 @@ impl<A: Adapter> Session<A> {
         } else {
             drop(state);
             tracing::info!("a socket sent too much before its authentication was through");
-            disconnect::disconnect(&self.connections, socket.clone());
+            disconnect::disconnect(&self.transports, socket.clone());
         }
     }
 
@@ -104,9 +104,9 @@ impl<A: Adapter> Session<A> {
     /// Closes the connection without a word, as for a packet that is none: the client sees a broken transport, and comes
     /// back if it is made to.
     pub fn hang_up(&self, socket: &SocketRef<A>) {
-        match self.connections.of(socket) {
-            Some(connection) if connection.is_websocket() => connection.close(),
-            _ => disconnect::disconnect(&self.connections, socket.clone()),
+        match self.transports.websocket_of(socket) {
+            Some(connection) => connection.close(),
+            None => disconnect::disconnect(&self.transports, socket.clone()),
         }
     }
 

@@ -6,15 +6,17 @@ use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum_extra::extract::WithRejection;
 use serde::Deserialize;
 
 use crate::accounts::login::{self, Credentials, Login};
 use crate::accounts::user;
 use crate::app::App;
 use crate::chat;
+use crate::error::{Error, Result};
 use crate::http::csrf;
 use crate::http::current_user::Browser;
-use crate::http::page::{Page, PageResult, to_login};
+use crate::http::page::{Page, to_login};
 use crate::http::peer::ClientAddress;
 
 const LOGIN: &str = "/admin/login/";
@@ -40,7 +42,7 @@ struct Overview {
     version: &'static str,
 }
 
-async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> PageResult {
+async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let Some(staff) = browser.filter(|browser| browser.user.is_staff) else {
         return Ok(to_login(&app, &HeaderMap::new(), LOGIN, &uri));
     };
@@ -61,7 +63,11 @@ struct Next {
     next: Option<String>,
 }
 
-async fn show_login(State(app): State<App>, Query(Next { next }): Query<Next>, headers: HeaderMap) -> Response {
+async fn show_login(
+    State(app): State<App>,
+    WithRejection(Query(Next { next }), _): WithRejection<Query<Next>, Error>,
+    headers: HeaderMap,
+) -> Response {
     login::show_form(&app, &headers, LOGIN, next.unwrap_or_else(|| HOME.to_owned()))
 }
 
@@ -71,7 +77,7 @@ async fn log_in(
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     Form(credentials): Form<Credentials>,
-) -> PageResult {
+) -> Result<Response> {
     app.attempts.count(address)?;
     match login::check(&app, &headers, LOGIN, credentials).await? {
         Login::Refused(response) => Ok(response),

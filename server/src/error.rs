@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sea_orm::DbErr;
@@ -80,6 +81,18 @@ impl Invalid {
     }
 }
 
+impl From<PathRejection> for Error {
+    fn from(_: PathRejection) -> Self {
+        Self::NotFound
+    }
+}
+
+impl From<QueryRejection> for Error {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::Malformed(rejection.body_text().into())
+    }
+}
+
 /// For people at a terminal.
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,6 +146,15 @@ impl Error {
         }
     }
 
+    /// What a person reads above the detail.
+    fn heading(&self) -> &'static str {
+        match self.status() {
+            _ if matches!(self, Self::Csrf(_)) => "CSRF verification failed",
+            StatusCode::INTERNAL_SERVER_ERROR => "Server Error (500)",
+            status => status.canonical_reason().unwrap_or("Error"),
+        }
+    }
+
     pub fn log(&self) {
         match self {
             Self::Unavailable(what) => tracing::warn!(what, "a request was refused"),
@@ -147,14 +169,23 @@ impl IntoResponse for Error {
         self.log();
         let status = self.status();
         let retry_after = self.retry_after();
+        let explanation = Explanation { heading: self.heading(), detail: self.detail() };
         let body = match self {
             Self::Invalid(invalid) => invalid.body(),
             error => json!({ "detail": error.detail() }),
         };
         let mut response = (status, Json(body)).into_response();
+        response.extensions_mut().insert(explanation);
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// What went wrong, in an answer's extensions: for pages, which show it in their own way.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    pub heading: &'static str,
+    pub detail: String,
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state, map_request};
+use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -41,7 +41,8 @@ pub fn router(app: App) -> Router {
         .merge(accounts::login::routes())
         .merge(chat::page::routes())
         .merge(admin::routes())
-        .layer(from_fn_with_state(app.clone(), csrf::protect_pages));
+        .layer(from_fn_with_state(app.clone(), csrf::protect_pages))
+        .layer(map_response(page::show_errors));
 
     let routes =
         Router::new().merge(api).merge(pages).merge(assets::routes()).fallback(page::not_found).with_state(app);

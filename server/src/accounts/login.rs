@@ -7,15 +7,16 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
+use axum_extra::extract::WithRejection;
 use serde::Deserialize;
 
 use super::{Session, User, routes};
 use crate::accounts;
 use crate::app::App;
-use crate::error::{Error, Invalid};
+use crate::error::{Error, Invalid, Result};
 use crate::http::current_user::{Browser, Credential, CurrentUser};
 use crate::http::data::Data;
-use crate::http::page::{Page, PageResult, is_local_path, redirect};
+use crate::http::page::{Page, is_local_path, redirect};
 use crate::http::peer::ClientAddress;
 use crate::http::{cookies, csrf};
 
@@ -59,7 +60,11 @@ pub struct Credentials {
     next: String,
 }
 
-async fn show_login(State(app): State<App>, Query(Next { next }): Query<Next>, headers: HeaderMap) -> Response {
+async fn show_login(
+    State(app): State<App>,
+    WithRejection(Query(Next { next }), _): WithRejection<Query<Next>, Error>,
+    headers: HeaderMap,
+) -> Response {
     show_form(&app, &headers, "/login", next.unwrap_or_default())
 }
 
@@ -83,10 +88,10 @@ async fn log_in(
     State(app): State<App>,
     Browser(browser): Browser,
     ClientAddress(address): ClientAddress,
-    Query(Next { next }): Query<Next>,
+    WithRejection(Query(Next { next }), _): WithRejection<Query<Next>, Error>,
     headers: HeaderMap,
-    form: Result<Form<Credentials>, FormRejection>,
-) -> PageResult {
+    form: std::result::Result<Form<Credentials>, FormRejection>,
+) -> Result<Response> {
     // A body that is no form has no fields.
     let mut credentials = form.map(|Form(credentials)| credentials).unwrap_or_default();
     if credentials.next.is_empty() {
@@ -109,12 +114,7 @@ pub enum Login {
     },
 }
 
-pub async fn check(
-    app: &App,
-    headers: &HeaderMap,
-    action: &'static str,
-    credentials: Credentials,
-) -> Result<Login, Error> {
+pub async fn check(app: &App, headers: &HeaderMap, action: &'static str, credentials: Credentials) -> Result<Login> {
     let Credentials { username, password, next } = credentials;
     let username_errors = field_errors(username.trim(), MAX_USERNAME);
     let password_errors = field_errors(&password, usize::MAX);
@@ -143,7 +143,7 @@ fn field_errors(text: &str, max_characters: usize) -> Vec<String> {
 
 /// Logs a browser in and sends it on: to `next` if that is on this site, else to the chat. An older session of the same
 /// browser ends, so that a key which somebody else planted or saw is worth nothing.
-pub async fn enter(app: &App, browser: Option<CurrentUser>, user: &User, next: &str) -> PageResult {
+pub async fn enter(app: &App, browser: Option<CurrentUser>, user: &User, next: &str) -> Result<Response> {
     if let Some((session, key)) = browser.and_then(session_of) {
         accounts::close_session(app, &session, &key).await?;
     }
@@ -161,7 +161,7 @@ fn session_of(browser: CurrentUser) -> Option<(Session, String)> {
     }
 }
 
-async fn log_out(State(app): State<App>, Browser(browser): Browser) -> PageResult {
+async fn log_out(State(app): State<App>, Browser(browser): Browser) -> Result<Response> {
     if let Some((session, key)) = browser.and_then(session_of) {
         accounts::close_session(&app, &session, &key).await?;
     }
@@ -198,7 +198,11 @@ impl SignUpPage {
     }
 }
 
-async fn show_sign_up(State(app): State<App>, Query(Next { next }): Query<Next>, headers: HeaderMap) -> Response {
+async fn show_sign_up(
+    State(app): State<App>,
+    WithRejection(Query(Next { next }), _): WithRejection<Query<Next>, Error>,
+    headers: HeaderMap,
+) -> Response {
     let csrf_token = csrf::token_for(&headers);
     let page = SignUpPage { csrf_token: csrf_token.clone(), next: next.unwrap_or_default(), ..SignUpPage::default() };
     with_csrf_cookie(&app, Page(page).into_response(), &csrf_token)
@@ -210,7 +214,7 @@ async fn sign_up(
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
     Data(data): Data,
-) -> PageResult {
+) -> Result<Response> {
     let text = |name: &str| data.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let next = text("next");
     app.attempts.count(address)?;
@@ -231,6 +235,6 @@ async fn sign_up(
             };
             Ok(Page(page.refused(&invalid)).into_response())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use axum_extra::extract::WithRejection;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -73,14 +74,18 @@ pub fn sign_up_from(data: &Map<String, Value>) -> Result<SignUp> {
     Ok(SignUp { email, password, first_name, last_name })
 }
 
-async fn show(State(app): State<App>, caller: CurrentUser, Path(id): Path<String>) -> Result<Json<UserRecord>> {
+async fn show(
+    State(app): State<App>,
+    caller: CurrentUser,
+    WithRejection(Path(id), _): WithRejection<Path<String>, Error>,
+) -> Result<Json<UserRecord>> {
     Ok(Json(addressed(&app, caller.user, &id).await?.into()))
 }
 
 async fn change(
     State(app): State<App>,
     caller: CurrentUser,
-    Path(id): Path<String>,
+    WithRejection(Path(id), _): WithRejection<Path<String>, Error>,
     Data(data): Data,
 ) -> Result<Json<UserRecord>> {
     let caller_id = caller.user.id;

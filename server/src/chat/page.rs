@@ -4,12 +4,13 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::app::App;
+use crate::error::Result;
 use crate::http::current_user::Browser;
-use crate::http::page::{Page, PageResult, to_login};
+use crate::http::page::{Page, to_login};
 use crate::http::{cookies, csrf};
 
 pub fn routes() -> Router<App> {
@@ -24,7 +25,7 @@ struct ChatPage {
     email: String,
 }
 
-async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> PageResult {
+async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let Some(browser) = browser else {
         return Ok(to_login(&app, &headers, "/login/", &uri));
     };

@@ -4,13 +4,14 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use axum_extra::extract::WithRejection;
 use serde::Deserialize;
 
 use super::{From, MAX_CLIENT_OFFSET_BYTES, Message, Page};
 use crate::app::App;
 use crate::chat;
 use crate::error::{Error, Invalid, Result};
-use crate::http::api::{self, Origin};
+use crate::http::api::{self, BaseUrl};
 use crate::http::current_user::CurrentUser;
 use crate::http::data::Data;
 use crate::http::fields::{Fields, Text};
@@ -31,12 +32,12 @@ struct Window {
 async fn list(
     State(app): State<App>,
     _: CurrentUser,
-    Origin(origin): Origin,
-    Query(window): Query<Window>,
+    BaseUrl(base): BaseUrl,
+    WithRejection(Query(window), _): WithRejection<Query<Window>, Error>,
 ) -> Result<Json<CursorPage<Message>>> {
     let (from, limit) = window.read(&app)?;
     let Page { messages, has_older, has_newer } = chat::history(&app, from, limit).await?;
-    let address = |way: &str, seq: i64| format!("{origin}/api/messages/?{way}={seq}&limit={limit}");
+    let address = |way: &str, seq: i64| format!("{base}/api/messages/?{way}={seq}&limit={limit}");
     let oldest = messages.last().map(|message| message.seq);
     let newest = messages.first().map(|message| message.seq);
     Ok(Json(CursorPage {

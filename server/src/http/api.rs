@@ -80,17 +80,17 @@ pub fn root() -> Router<App> {
     resource("/api/", "GET, HEAD, OPTIONS", get(show_root))
 }
 
-async fn show_root(caller: CurrentUser, origin: Origin) -> Result<Json<Value>> {
+async fn show_root(caller: CurrentUser, base: BaseUrl) -> Result<Json<Value>> {
     if !caller.user.is_staff {
         return Err(Error::PermissionDenied);
     }
-    Ok(Json(json!({ "users": format!("{}/api/users/", origin.0) })))
+    Ok(Json(json!({ "users": format!("{}/api/users/", base.0) })))
 }
 
 /// Scheme and authority under which the caller reached us, for the links that answers contain.
-pub struct Origin(pub String);
+pub struct BaseUrl(pub String);
 
-impl axum::extract::FromRequestParts<App> for Origin {
+impl axum::extract::FromRequestParts<App> for BaseUrl {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &App) -> Result<Self, Self::Rejection> {

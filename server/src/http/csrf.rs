@@ -7,7 +7,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
-use super::page::ErrorPage;
 use super::{body, cookies, data};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -56,7 +55,7 @@ pub async fn protect_pages(State(app): State<App>, request: Request, next: Next)
     let (parts, body) = request.into_parts();
     let bytes = match body::read(body, app.config.http.max_body_bytes).await {
         Ok(bytes) => bytes,
-        Err(error) => return ErrorPage::of(&error).into_response(),
+        Err(error) => return error.into_response(),
     };
     let is_form = parts
         .headers
@@ -66,6 +65,6 @@ pub async fn protect_pages(State(app): State<App>, request: Request, next: Next)
     let field = form.get(FIELD).and_then(|value| value.as_str());
     match check(&parts.headers, field) {
         Ok(()) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Err(error) => ErrorPage::of(&error).into_response(),
+        Err(error) => error.into_response(),
     }
 }

@@ -10,9 +10,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::api::path_and_query;
 use super::cookies;
 use crate::app::App;
-use crate::error::Error;
-
-pub type PageResult = Result<Response, ErrorPage>;
+use crate::error::{Error, Explanation};
 
 /// Nothing comes from elsewhere and nothing runs that is not a file of ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -46,47 +44,27 @@ struct ErrorTemplate {
     message: String,
 }
 
-/// An error as a browser shows it.
-pub struct ErrorPage {
-    status: StatusCode,
-    heading: &'static str,
-    message: String,
+fn error_page(status: StatusCode, heading: &'static str, message: String) -> Response {
+    (status, Page(ErrorTemplate { title: heading, heading, message })).into_response()
 }
 
-impl ErrorPage {
-    pub fn of(error: &Error) -> Self {
-        let status = error.status();
-        let heading = match error {
-            Error::Csrf(_) => "CSRF verification failed",
-            _ if status == StatusCode::INTERNAL_SERVER_ERROR => "Server Error (500)",
-            _ => status.canonical_reason().unwrap_or("Error"),
-        };
-        Self { status, heading, message: error.detail() }
+/// Shows the errors of pages as pages.
+pub async fn show_errors(response: Response) -> Response {
+    match response.extensions().get::<Explanation>().cloned() {
+        Some(Explanation { heading, detail }) => {
+            let page = error_page(response.status(), heading, detail);
+            let (mut parts, _) = response.into_parts();
+            let (page, body) = page.into_parts();
+            parts.headers.extend(page.headers);
+            Response::from_parts(parts, body)
+        }
+        None => response,
     }
 }
 
-impl From<Error> for ErrorPage {
-    fn from(error: Error) -> Self {
-        error.log();
-        Self::of(&error)
-    }
-}
-
-impl IntoResponse for ErrorPage {
-    fn into_response(self) -> Response {
-        let Self { status, heading, message } = self;
-        let mut response = Page(ErrorTemplate { title: heading, heading, message }).into_response();
-        *response.status_mut() = status;
-        response
-    }
-}
-
-pub async fn not_found(request: Request) -> ErrorPage {
-    ErrorPage {
-        status: StatusCode::NOT_FOUND,
-        heading: "Not Found",
-        message: format!("The requested URL {} was not found on this server.", path_and_query(request.uri())),
-    }
+pub async fn not_found(request: Request) -> Response {
+    let message = format!("The requested URL {} was not found on this server.", path_and_query(request.uri()));
+    error_page(StatusCode::NOT_FOUND, "Not Found", message)
 }
 
 /// A defect of ours ends one request, not the connection's others.
@@ -100,7 +78,7 @@ pub fn is_local_path(next: &str) -> bool {
     characters.next() == Some('/')
         // Browsers take `//host`, `/\host` and `/<tab>/host` for another site.
         && !matches!(characters.next(), Some('/' | '\\'))
-        && !next.contains(|c: char| c.is_control() || c == '\\')
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
 }
 
 /// The redirect that Django answers a form with.
@@ -136,7 +114,7 @@ mod tests {
         for good in ["/", "/admin/?a=b&c=%2F", "/a//b"] {
             assert!(is_local_path(good), "{good}");
         }
-        for bad in ["", "a", "//x", "/\\x", "\\x", "/\t/x", "https://x", "/a\r\nb", "javascript:x"] {
+        for bad in ["", "a", "//x", "/\\x", "\\x", "/\t/x", "https://x", "/a\r\nb", "/é", "javascript:x"] {
             assert!(!is_local_path(bad), "{bad:?}");
         }
     }

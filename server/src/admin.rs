@@ -7,9 +7,8 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_extra::extract::WithRejection;
-use serde::Deserialize;
 
-use crate::accounts::login::{self, Credentials, Login};
+use crate::accounts::login::{self, Credentials, Login, Next};
 use crate::accounts::user;
 use crate::app::App;
 use crate::chat;
@@ -56,11 +55,6 @@ async fn show(State(app): State<App>, Browser(browser): Browser, headers: Header
         version: env!("CARGO_PKG_VERSION"),
     };
     Ok(Page(overview).into_response())
-}
-
-#[derive(Deserialize)]
-struct Next {
-    next: Option<String>,
 }
 
 async fn show_login(

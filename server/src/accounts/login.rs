@@ -49,7 +49,7 @@ pub struct LoginPage {
 /// Where to go after login.
 #[derive(Deserialize)]
 pub struct Next {
-    next: Option<String>,
+    pub next: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

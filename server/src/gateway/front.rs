@@ -116,7 +116,10 @@ impl Front {
             close_session(request.uri().clone(), framing, next).await;
             return Err(Instead::of(framing.end(session)));
         }
-        let request = self.within_limit(request).await?;
+        let request = match known {
+            Some((session, Framing::Binary | Framing::Text)) if is_post => self.normalize(request, session).await?,
+            _ => request,
+        };
         let response = next.run(request).await;
         if response.status() == StatusCode::BAD_REQUEST {
             return Ok(as_node(response).await);
@@ -174,11 +177,15 @@ impl Front {
         Ok(as_node(response).await)
     }
 
-    /// A body that is too large is refused before any packet of it is handled.
-    async fn within_limit(&self, request: Request) -> Result<Request, Instead> {
+    /// The text of Engine.IO 3 clients, encoded once.
+    async fn normalize(&self, request: Request, session: &str) -> Result<Request, Instead> {
         let (parts, body) = request.into_parts();
         let bytes = body::read(body, self.max_body_bytes).await.map_err(Instead::of)?;
-        Ok(Request::from_parts(parts, Body::from(bytes)))
+        let is_binary =
+            parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream");
+        let text = std::str::from_utf8(&bytes).ok().filter(|_| !is_binary);
+        let normal = text.and_then(|text| self.transports.learn_encoding(session, text)?.normalize(text));
+        Ok(Request::from_parts(parts, normal.map_or_else(|| Body::from(bytes.clone()), Body::from)))
     }
 }
 

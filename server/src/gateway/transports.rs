@@ -8,7 +8,7 @@ use socketioxide::adapter::Adapter;
 use socketioxide::socket::Socket;
 
 use super::connection::Connection;
-use super::polling::Framing;
+use super::polling::{Encoding, Framing};
 
 /// How long the end of a session is kept for a poller to ask about.
 const FAREWELL: Duration = Duration::from_mins(1);
@@ -28,6 +28,8 @@ struct Sessions {
 
 struct Polling {
     framing: Framing,
+    /// How the client encodes what it posts, once that is known.
+    encoding: Option<Encoding>,
     stage: Stage,
     since: Instant,
     websocket: Weak<Connection>,
@@ -55,13 +57,22 @@ impl Transports {
     pub fn open(&self, session: &str, framing: Framing) {
         let mut sessions = self.lock();
         sessions.sweep();
-        let polling = Polling { framing, stage: Stage::Opened, since: Instant::now(), websocket: Weak::new() };
+        let polling =
+            Polling { framing, encoding: None, stage: Stage::Opened, since: Instant::now(), websocket: Weak::new() };
         sessions.polling.insert(session.to_owned(), polling);
     }
 
     /// How a session's polling answers are framed, if it has begun with polling.
     pub fn framing(&self, session: &str) -> Option<Framing> {
         self.lock().polling.get(session).map(|polling| polling.framing)
+    }
+
+    /// How the client of a session encodes text, now that it has posted `body`.
+    pub fn learn_encoding(&self, session: &str, body: &str) -> Option<Encoding> {
+        let mut sessions = self.lock();
+        let polling = sessions.polling.get_mut(session)?;
+        polling.encoding = polling.encoding.or_else(|| Encoding::of(body));
+        polling.encoding
     }
 
     /// `connection` wants to take over from polling.

@@ -32,7 +32,7 @@ impl Framing {
         }
     }
 
-    fn is_version_3(self) -> bool {
+    pub fn is_version_3(self) -> bool {
         self != Self::Separated
     }
 

@@ -57,8 +57,9 @@ impl Transports {
     pub fn open(&self, session: &str, framing: Framing) {
         let mut sessions = self.lock();
         sessions.sweep();
-        let polling =
-            Polling { framing, encoding: None, stage: Stage::Opened, since: Instant::now(), websocket: Weak::new() };
+        // Engine.IO 3 clients are connected by the server, which may have happened already.
+        let stage = if framing.is_version_3() { Stage::Connected } else { Stage::Opened };
+        let polling = Polling { framing, encoding: None, stage, since: Instant::now(), websocket: Weak::new() };
         sessions.polling.insert(session.to_owned(), polling);
     }
 

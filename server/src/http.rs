@@ -30,11 +30,7 @@ pub fn router(app: App) -> Router {
     let timeout = Duration::from_secs(app.config.http.request_timeout_seconds.get());
 
     // Answers in the conventions of Django REST framework.
-    let api = Router::new()
-        .merge(api::root())
-        .merge(accounts::routes::routes())
-        .merge(chat::routes::routes())
-        .layer(from_fn(negotiation::negotiate));
+    let api = Router::new().merge(api::root()).merge(accounts::routes::routes()).merge(chat::routes::routes());
 
     // For browsers: every form is protected from forgery, in one place.
     let pages = Router::new()

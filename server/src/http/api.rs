@@ -1,4 +1,5 @@
-//! What all resources of the API have in common: `Allow`, the answer to other methods, the optional slash.
+//! What all resources of the API have in common: representations, `Allow`, the answer to other methods, the optional
+//! slash.
 
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
@@ -10,6 +11,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::current_user::CurrentUser;
+use super::negotiation::negotiate;
 use crate::app::App;
 use crate::error::{Error, Result};
 
@@ -27,7 +29,8 @@ pub fn open_resource(path: &str, allow: &'static str, methods: MethodRouter<App>
 }
 
 fn with_slash_or_without(path: &str, allow: &'static str, methods: MethodRouter<App>) -> Router<App> {
-    let methods = methods.layer(map_response(move |mut response: Response| {
+    // `Allow` is outermost, so that an answer in a representation that nobody offers has it, too.
+    let methods = methods.layer(from_fn(negotiate)).layer(map_response(move |mut response: Response| {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         std::future::ready(response)
     }));

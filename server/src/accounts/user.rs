@@ -58,6 +58,10 @@ pub async fn by_id(db: &impl ConnectionTrait, id: UserId) -> Result<Option<User>
 }
 
 pub async fn by_email(db: &impl ConnectionTrait, text: &str) -> Result<Option<User>> {
+    // No address has one, and PostgreSQL takes no such text, not even to look for it.
+    if text.contains('\0') {
+        return Ok(None);
+    }
     Ok(Entity::find().filter(Column::EmailKey.eq(email::key_of(text))).one(db).await?)
 }
 

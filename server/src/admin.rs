@@ -2,20 +2,20 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Form, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum_extra::extract::WithRejection;
 
-use crate::accounts::login::{self, Credentials, Login, Next};
+use crate::accounts::login::{self, Credentials, Login};
 use crate::accounts::user;
 use crate::app::App;
 use crate::chat;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::csrf;
 use crate::http::current_user::Browser;
 use crate::http::page::{Page, to_login};
+use crate::http::parameters::Parameters;
 use crate::http::peer::ClientAddress;
 
 const LOGIN: &str = "/admin/login/";
@@ -57,12 +57,8 @@ async fn show(State(app): State<App>, Browser(browser): Browser, headers: Header
     Ok(Page(overview).into_response())
 }
 
-async fn show_login(
-    State(app): State<App>,
-    WithRejection(Query(Next { next }), _): WithRejection<Query<Next>, Error>,
-    headers: HeaderMap,
-) -> Response {
-    login::show_form(&app, &headers, LOGIN, next.unwrap_or_else(|| HOME.to_owned()))
+async fn show_login(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Response {
+    login::show_form(&app, &headers, LOGIN, parameters.next().unwrap_or_else(|| HOME.to_owned()))
 }
 
 async fn log_in(
@@ -70,7 +66,7 @@ async fn log_in(
     Browser(browser): Browser,
     ClientAddress(address): ClientAddress,
     headers: HeaderMap,
-    Form(credentials): Form<Credentials>,
+    credentials: Credentials,
 ) -> Result<Response> {
     app.attempts.count(address)?;
     match login::check(&app, &headers, LOGIN, credentials).await? {

@@ -12,6 +12,7 @@ pub mod fields;
 pub mod negotiation;
 pub mod page;
 pub mod pagination;
+pub mod parameters;
 pub mod peer;
 
 use std::time::Duration;

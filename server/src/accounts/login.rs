@@ -1,13 +1,13 @@
 //! The pages with which a browser signs in, up and out.
 
+use std::convert::Infallible;
+
 use askama::Template;
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
-use axum_extra::extract::WithRejection;
 use serde::Deserialize;
 
 use super::{Session, User, routes};
@@ -17,6 +17,7 @@ use crate::error::{Error, Invalid, Result};
 use crate::http::current_user::{Browser, Credential, CurrentUser};
 use crate::http::data::Data;
 use crate::http::page::{Page, is_local_path, redirect};
+use crate::http::parameters::Parameters;
 use crate::http::peer::ClientAddress;
 use crate::http::{cookies, csrf};
 
@@ -46,12 +47,6 @@ pub struct LoginPage {
     pub action: &'static str,
 }
 
-/// Where to go after login.
-#[derive(Deserialize)]
-pub struct Next {
-    pub next: Option<String>,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Credentials {
@@ -60,12 +55,18 @@ pub struct Credentials {
     next: String,
 }
 
-async fn show_login(
-    State(app): State<App>,
-    WithRejection(Query(Next { next }), _): WithRejection<Query<Next>, Error>,
-    headers: HeaderMap,
-) -> Response {
-    show_form(&app, &headers, "/login", next.unwrap_or_default())
+/// A body that is no form has no fields.
+impl<S: Send + Sync> FromRequest<S> for Credentials {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Infallible> {
+        let form = Form::from_request(request, state).await;
+        Ok(form.map(|Form(credentials)| credentials).unwrap_or_default())
+    }
+}
+
+async fn show_login(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Response {
+    show_form(&app, &headers, "/login", parameters.next().unwrap_or_default())
 }
 
 /// An empty login form, with the cookie that goes with it.
@@ -88,14 +89,12 @@ async fn log_in(
     State(app): State<App>,
     Browser(browser): Browser,
     ClientAddress(address): ClientAddress,
-    WithRejection(Query(Next { next }), _): WithRejection<Query<Next>, Error>,
+    parameters: Parameters,
     headers: HeaderMap,
-    form: std::result::Result<Form<Credentials>, FormRejection>,
+    mut credentials: Credentials,
 ) -> Result<Response> {
-    // A body that is no form has no fields.
-    let mut credentials = form.map(|Form(credentials)| credentials).unwrap_or_default();
     if credentials.next.is_empty() {
-        credentials.next = next.unwrap_or_default();
+        credentials.next = parameters.next().unwrap_or_default();
     }
     app.attempts.count(address)?;
     match check(&app, &headers, "/login", credentials).await? {
@@ -198,13 +197,10 @@ impl SignUpPage {
     }
 }
 
-async fn show_sign_up(
-    State(app): State<App>,
-    WithRejection(Query(Next { next }), _): WithRejection<Query<Next>, Error>,
-    headers: HeaderMap,
-) -> Response {
+async fn show_sign_up(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Response {
     let csrf_token = csrf::token_for(&headers);
-    let page = SignUpPage { csrf_token: csrf_token.clone(), next: next.unwrap_or_default(), ..SignUpPage::default() };
+    let next = parameters.next().unwrap_or_default();
+    let page = SignUpPage { csrf_token: csrf_token.clone(), next, ..SignUpPage::default() };
     with_csrf_cookie(&app, Page(page).into_response(), &csrf_token)
 }
 

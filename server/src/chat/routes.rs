@@ -1,11 +1,9 @@
 //! The API's messages: `/api/messages/`.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use axum_extra::extract::WithRejection;
-use serde::Deserialize;
 
 use super::{From, MAX_CLIENT_OFFSET_BYTES, Message, Page};
 use crate::app::App;
@@ -16,26 +14,19 @@ use crate::http::current_user::CurrentUser;
 use crate::http::data::Data;
 use crate::http::fields::{Fields, Text};
 use crate::http::pagination::CursorPage;
+use crate::http::parameters::Parameters;
 
 pub fn routes() -> Router<App> {
     api::resource("/api/messages/", "GET, POST, HEAD, OPTIONS", get(list).post(create))
-}
-
-/// The query of a page of history, as it came.
-#[derive(Deserialize)]
-struct Window {
-    before: Option<String>,
-    after: Option<String>,
-    limit: Option<String>,
 }
 
 async fn list(
     State(app): State<App>,
     _: CurrentUser,
     BaseUrl(base): BaseUrl,
-    WithRejection(Query(window), _): WithRejection<Query<Window>, Error>,
+    parameters: Parameters,
 ) -> Result<Json<CursorPage<Message>>> {
-    let (from, limit) = window.read(&app)?;
+    let (from, limit) = window_from(&parameters, &app)?;
     let Page { messages, has_older, has_newer } = chat::history(&app, from, limit).await?;
     let address = |way: &str, seq: i64| format!("{base}/api/messages/?{way}={seq}&limit={limit}");
     let oldest = messages.last().map(|message| message.seq);
@@ -47,30 +38,28 @@ async fn list(
     }))
 }
 
-impl Window {
-    fn read(&self, app: &App) -> Result<(From, u64)> {
-        let mut invalid = Invalid::default();
-        let mut number = |name: &'static str, text: &Option<String>| {
-            let number = text.as_deref().map(str::parse::<u32>)?;
-            number.map_err(|_| invalid.add(name, "A valid integer is required.")).ok()
-        };
-        let (before, after, limit) =
-            (number("before", &self.before), number("after", &self.after), number("limit", &self.limit));
-        if before.is_some() && after.is_some() {
-            invalid.add("after", "Give either before or after.");
-        }
-        if !invalid.is_empty() {
-            return Err(Error::Invalid(invalid));
-        }
-        let chat = &app.config.chat;
-        let limit = limit.map_or(chat.page_size.get(), |limit| u64::from(limit).clamp(1, chat.max_page_size.get()));
-        let from = match (before, after) {
-            (Some(seq), _) => From::Before(seq.into()),
-            (_, Some(seq)) => From::After(seq.into()),
-            _ => From::Newest,
-        };
-        Ok((from, limit))
+/// Which messages are asked for, and how many.
+fn window_from(parameters: &Parameters, app: &App) -> Result<(From, u64)> {
+    let mut invalid = Invalid::default();
+    let mut number = |name: &'static str| {
+        let number = parameters.get(name).map(str::parse::<u32>)?;
+        number.map_err(|_| invalid.add(name, "A valid integer is required.")).ok()
+    };
+    let (before, after, limit) = (number("before"), number("after"), number("limit"));
+    if before.is_some() && after.is_some() {
+        invalid.add("after", "Give either before or after.");
     }
+    if !invalid.is_empty() {
+        return Err(Error::Invalid(invalid));
+    }
+    let chat = &app.config.chat;
+    let limit = limit.map_or(chat.page_size.get(), |limit| u64::from(limit).clamp(1, chat.max_page_size.get()));
+    let from = match (before, after) {
+        (Some(seq), _) => From::Before(seq.into()),
+        (_, Some(seq)) => From::After(seq.into()),
+        _ => From::Newest,
+    };
+    Ok((from, limit))
 }
 
 async fn create(State(app): State<App>, caller: CurrentUser, Data(data): Data) -> Result<(StatusCode, Json<Message>)> {

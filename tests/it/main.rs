@@ -4,4 +4,15 @@
 
 mod support;
 
+mod admin_door;
+mod authorization_header;
+mod chat_page;
+mod log_out;
+mod login_page;
+mod password_reset;
+mod password_rules;
+mod sign_in;
 mod sign_up;
+mod signup_page;
+mod token;
+mod users;

@@ -78,6 +78,7 @@ fn config(database_url: &str, data_dir: &Path, more: &[(String, String)]) -> Con
     Config::load(None, own.chain(more.iter().cloned()), &[]).unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "where the tests' PostgreSQL is, is no setting of the server")]
 async fn create_postgres_database() -> String {
     let server = std::env::var(POSTGRES).unwrap_or_else(|_| panic!("{POSTGRES} is not set: run tests/run"));
     let name = format!("natter_{}", uuid::Uuid::new_v4().simple());
@@ -105,6 +106,28 @@ impl TestApp {
 
     pub fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
+    }
+
+    pub fn database_url(&self) -> &str {
+        &self.settings.database_url
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.settings.data.path()
+    }
+
+    /// Runs a statement beside the server, for what no client can bring about.
+    pub async fn execute(&self, sql: &str) {
+        let database = self.app.database.write();
+        database.execute_raw(Statement::from_string(database.get_database_backend(), sql)).await.unwrap();
+    }
+
+    /// How many rows there are, of a table and with a condition.
+    pub async fn count(&self, rows: &str) -> i64 {
+        let database = self.app.database.read();
+        let sql = format!("SELECT count(*) AS rows FROM {rows}");
+        let row = database.query_one_raw(Statement::from_string(database.get_database_backend(), sql)).await.unwrap();
+        row.unwrap().try_get("", "rows").unwrap()
     }
 
     /// Stops the server as SIGTERM does, and waits until it has.

@@ -1,4 +1,7 @@
 //! What the tests speak with.
 
+pub mod answer;
 pub mod app;
+pub mod browser;
+pub mod command;
 pub mod person;

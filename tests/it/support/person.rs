@@ -40,6 +40,10 @@ impl Person {
         app.request(method, path).header("Authorization", format!("Token {}", self.token))
     }
 
+    pub fn post(&self, app: &TestApp, path: &str) -> RequestBuilder {
+        self.request(app, Method::POST, path)
+    }
+
     pub fn get(&self, app: &TestApp, path: &str) -> RequestBuilder {
         self.request(app, Method::GET, path)
     }

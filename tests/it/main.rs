@@ -5,10 +5,16 @@
 mod support;
 
 mod admin_door;
+mod api_root;
 mod authorization_header;
+mod bodies;
 mod chat_page;
+mod conventions;
+mod cors;
+mod history;
 mod log_out;
 mod login_page;
+mod negotiation;
 mod password_reset;
 mod password_rules;
 mod sign_in;

@@ -1,0 +1,62 @@
+//! What happens beyond the limits: a clear answer that says when to come back.
+
+use futures_util::future::join_all;
+use rstest::rstest;
+use serde_json::json;
+
+use crate::support::answer::Ask;
+use crate::support::app::Storage::{self, Postgres, Sqlite};
+use crate::support::app::start_with;
+use crate::support::browser::Browser;
+use crate::support::person::PASSWORD;
+
+#[rstest]
+#[tokio::test]
+async fn who_tries_too_often_waits(#[values(Sqlite, Postgres)] storage: Storage) {
+    let settings = [
+        ("NATTER_RATE_LIMITS", "on"),
+        ("NATTER_ACCOUNTS__ATTEMPTS_PER_MINUTE", "1"),
+        ("NATTER_ACCOUNTS__ATTEMPTS_BURST", "3"),
+    ];
+    let app = start_with(storage, &settings).await;
+    let account = json!({ "email": "a@ref.example", "password": PASSWORD });
+    let credentials = json!({ "username": "a@ref.example", "password": PASSWORD });
+    assert_eq!(app.post("/api/users/").json(&account).answer().await.status, 201);
+    assert_eq!(app.post("/api/auth/signin/").json(&credentials).answer().await.status, 201);
+    assert_eq!(app.post("/api/auth/signin/").json(&credentials).answer().await.status, 201);
+    for path in ["/api/auth/signin/", "/api/users/", "/api/users/reset-password/"] {
+        let body = json!({
+            "email": "b@ref.example", "password": PASSWORD, "username": "a@ref.example",
+        });
+        let answer = app.post(path).json(&body).answer().await;
+        let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{seconds}");
+        let plural = if seconds == 1 { "" } else { "s" };
+        let expected =
+            format!(r#"{{"detail":"Request was throttled. Expected available in {seconds} second{plural}."}}"#);
+        assert_eq!(answer.said(), (429, expected.as_str()), "{path}");
+    }
+    let browser = Browser::open(&app);
+    let answer = browser.log_in("a@ref.example", PASSWORD).await;
+    assert_eq!((answer.status, answer.header("content-type")), (429, Some("text/html; charset=utf-8")));
+    assert_eq!(app.get("/login/").answer().await.status, 200, "looking is free");
+}
+
+#[rstest]
+#[tokio::test]
+async fn beyond_the_queue_for_password_checks_requests_are_refused(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start_with(storage, &[("NATTER_ACCOUNTS__PASSWORD_QUEUE", "1")]).await;
+    let attempts = (0..100).map(|number| {
+        let account = json!({ "email": format!("p{number}@ref.example"), "password": PASSWORD });
+        app.post("/api/users/").json(&account).answer()
+    });
+    let answers = join_all(attempts).await;
+    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert!(!made.is_empty() && !refused.is_empty(), "{} made, {} refused", made.len(), refused.len());
+    for answer in refused {
+        let expected = r#"{"detail":"Request was throttled. Expected available in 1 second."}"#;
+        assert_eq!((answer.said(), answer.header("retry-after")), ((429, expected), Some("1")));
+    }
+    let account = json!({ "email": "later@ref.example", "password": PASSWORD });
+    assert_eq!(app.post("/api/users/").json(&account).answer().await.said(), (201, ""));
+}

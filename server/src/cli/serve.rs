@@ -14,9 +14,11 @@ pub async fn run(config: Config) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}:{}", config.host, config.port))?;
     let public_url = serve::public_url(&config, listener.local_addr()?);
+    // Before anybody can know that the server is there.
+    let shutdown = stop_signal()?;
     let (app, writer, events) = App::open(config, public_url).await?;
     welcome(&app);
-    serve::serve(listener, app, writer, events, stop_signal()?).await
+    serve::serve(listener, app, writer, events, shutdown).await
 }
 
 /// Resolves on SIGTERM or Ctrl-C.

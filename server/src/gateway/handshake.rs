@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use socketioxide::AckError;
 use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
 use tokio::sync::oneshot;
@@ -125,7 +126,8 @@ fn refuse<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>) {
         Ok(ack) => {
             let (session, socket) = (session.clone(), socket.clone());
             tokio::spawn(async move {
-                if ack.await.is_ok() {
+                // Clients acknowledge with no argument, or with any.
+                if matches!(ack.await, Ok(_) | Err(AckError::Decode(_))) {
                     disconnect::disconnect(&session.transports, socket);
                 }
             });

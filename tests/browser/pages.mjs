@@ -1,0 +1,43 @@
+// What a person does on the pages, and what they see there.
+
+import assert from 'node:assert/strict';
+
+/** Fills in the sign-up form, wherever the page is, and ends in the chat. */
+export async function signUp(page, natter, { email, password }) {
+  await page.goto(new URL('signup/', natter.url).href);
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await isInChat(page, natter);
+}
+
+/** Fills in the sign-in form that the page shows. */
+export async function signIn(page, { email, password }) {
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+export async function isInChat(page, natter) {
+  await page.waitForURL(natter.url);
+  await isConnected(page);
+}
+
+export async function isConnected(page) {
+  await page.locator('#state', { hasText: /^Connected$/ }).waitFor();
+}
+
+export async function say(page, text) {
+  await page.locator('#m').fill(text);
+  await page.locator('#m').press('Enter');
+}
+
+/** Waits for as many messages as `texts`, and asserts that they are these and no others, in this order. */
+export async function reads(page, texts) {
+  if (texts.length > 0) await messages(page).nth(texts.length - 1).waitFor();
+  assert.deepEqual(await messages(page).allTextContents(), texts);
+}
+
+export function messages(page) {
+  return page.locator('#messages > li .text');
+}

@@ -1,0 +1,65 @@
+// Usage: node screenshots.mjs FOLDER
+// Saves pictures of the pages on a phone and a desktop, light and dark, to look at them.
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startNatter } from '../support/natter.mjs';
+import { openBrowser } from './browser.mjs';
+import { reads, say, signUp } from './pages.mjs';
+
+const SCREENS = {
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+  desktop: { viewport: { width: 1280, height: 800 } },
+};
+
+const TALK = [
+  ['alice', 'Good morning! Is anybody here already?'],
+  ['bob', 'Just arrived. The old clients connect as if nothing had happened.'],
+  ['bob', 'Here is a longer message, to see how it wraps: the table is the log, and the broadcast is its replay. What anybody saw is in the history.'],
+  ['alice', 'Two lines,\nand some <b>markup</b> that stays text.'],
+];
+
+const [folder] = process.argv.slice(2);
+if (!folder) {
+  console.error('usage: node screenshots.mjs FOLDER');
+  process.exit(2);
+}
+await mkdir(folder, { recursive: true });
+const [natter, browser] = await Promise.all([startNatter(), openBrowser()]);
+try {
+  const storageState = await alicesProfile();
+  for (const [screen, settings] of Object.entries(SCREENS)) {
+    for (const colorScheme of ['light', 'dark']) {
+      const shoot = (name, path, profile) => picture({ ...settings, ...profile, colorScheme }, path, `${name}-${screen}-${colorScheme}.png`);
+      await shoot('login', 'login/');
+      await shoot('signup', 'signup/');
+      await shoot('chat', '', { storageState });
+    }
+  }
+} finally {
+  await browser.close();
+  await natter.remove();
+}
+
+/** Lets Alice and Bob talk: Alice's cookies. */
+async function alicesProfile() {
+  const pages = {};
+  for (const name of ['alice', 'bob']) {
+    pages[name] = await browser.newPage();
+    await signUp(pages[name], natter, { email: `${name}@example.org`, password: 'qwerty' });
+  }
+  for (const [index, [name, text]] of TALK.entries()) {
+    await say(pages[name], text);
+    await reads(pages.alice, TALK.slice(0, index + 1).map(([, text]) => text));
+  }
+  return pages.alice.context().storageState();
+}
+
+async function picture(settings, path, file) {
+  const profile = await browser.newContext(settings);
+  const page = await profile.newPage();
+  await page.goto(new URL(path, natter.url).href, { waitUntil: 'networkidle' });
+  if (path === '') await reads(page, TALK.map(([, text]) => text));
+  await page.screenshot({ path: join(folder, file) });
+  await profile.close();
+}

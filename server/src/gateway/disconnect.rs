@@ -37,6 +37,7 @@ pub fn disconnect<A: Adapter>(transports: &Transports, socket: SocketRef<A>) {
     });
 }
 
+/// Once is enough: events may still come in while the socket is taken down.
 fn try_disconnect<A: Adapter>(socket: &SocketRef<A>) -> bool {
-    !matches!(socket.clone().disconnect(), Err(SocketError::InternalChannelFull))
+    !socket.connected() || !matches!(socket.clone().disconnect(), Err(SocketError::InternalChannelFull))
 }

@@ -225,6 +225,10 @@ impl<A: Adapter> FanOut<A> {
             socket.leave_all();
         }
         socket.join([EVERYONE.to_owned(), room_of_user(identity.user), room_of_token(identity.token)]);
+        if !socket.connected() {
+            // It has gone meanwhile, and nobody else would take it out of its rooms any more.
+            socket.leave_all();
+        }
         Joined::Hears
     }
 

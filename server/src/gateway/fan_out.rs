@@ -236,7 +236,7 @@ impl<A: Adapter> FanOut<A> {
     fn recent_after(&self, offset: i64) -> Option<impl Iterator<Item = &Encoded>> {
         let oldest = self.recent.front().map_or(self.seq + 1, |encoded| encoded.seq);
         let limit = i64::try_from(self.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
-        let is_here = oldest <= offset + 1 && offset <= self.seq && self.seq - offset <= limit;
+        let is_here = oldest - 1 <= offset && offset <= self.seq && self.seq - offset <= limit;
         is_here.then(|| self.recent.iter().skip_while(move |encoded| encoded.seq <= offset))
     }
 

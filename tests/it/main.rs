@@ -4,6 +4,7 @@
 
 mod support;
 
+mod acks_and_offsets;
 mod admin_door;
 mod api_root;
 mod authorization_header;
@@ -14,16 +15,26 @@ mod commands;
 mod concurrency;
 mod conventions;
 mod cors;
+mod event_order;
+mod greeting;
+mod handshake;
 mod history;
+mod hostile;
 mod limits;
 mod log_out;
 mod login_page;
+mod messages;
 mod migrations;
 mod negotiation;
 mod password_reset;
 mod password_rules;
+mod recovery;
+mod revocation;
 mod sign_in;
 mod sign_up;
 mod signup_page;
+mod slow_reader;
+mod stopping;
 mod token;
 mod users;
+mod wire;

@@ -5,3 +5,6 @@ pub mod app;
 pub mod browser;
 pub mod command;
 pub mod person;
+pub mod polling;
+pub mod websocket;
+pub mod wire;

@@ -1,0 +1,336 @@
+//! Input that no honest client sends: it costs its sender the connection at most, and nobody else notices.
+
+use reqwest::{Method, StatusCode};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::app::{Storage, TestApp, start, start_with};
+use crate::support::person::Person;
+use crate::support::polling::encode;
+use crate::support::websocket::Websocket;
+use crate::support::wire::{Eio, Heard, Transport, Wire};
+
+/// A server with somebody who must not notice anything.
+async fn start_with_bystander(storage: Storage) -> (TestApp, Person, Wire) {
+    let app = start_with(storage, &[("NATTER_GATEWAY__AUTH_TIMEOUT", "60000")]).await;
+    let alice = Person::join(&app, "alice").await;
+    let bystander = Wire::enter(&app, &alice).await;
+    (app, alice, bystander)
+}
+
+async fn notices_nothing(bystander: &mut Wire) {
+    bystander.say("marker").await;
+    bystander.hears("alice@ref.example: marker").await;
+}
+
+/// The transport ends without another event.
+async fn is_cut(wire: &mut Wire, because: &str) {
+    let next = wire.next().await;
+    assert!(matches!(next, Heard::Closed(_)), "{because}: {next:?}");
+}
+
+const MALFORMED: [&str; 19] = [
+    "",
+    "7",
+    "x",
+    "{}",
+    "4",
+    "4x",
+    "49",
+    "42",
+    "42{}",
+    "42[",
+    "42[]",
+    "42[1]",
+    "42[null,{}]",
+    r#"42["client-sent-message",{"message":"x"]"#,
+    r#"42["client-sent-message",nul]"#,
+    r#"42["authentication",{"token":}]"#,
+    r#"451-["client-sent-message",{"message":"#,
+    "0{}",
+    "5",
+];
+
+#[rstest]
+#[tokio::test]
+async fn a_malformed_packet_closes_its_connection_and_nobody_else_notices(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+    #[values(Transport::Websocket, Transport::Upgrade)] transport: Transport,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    for packet in MALFORMED {
+        let mut wire = Wire::connect(&app, eio, transport).await;
+        wire.authenticate(&alice).await;
+        wire.websocket().send_text(packet).await;
+        // Were the packet ignored, this would be answered. It ends a packet that waits for its binary part.
+        wire.websocket().send_text(r#"42["authentication",{}]"#).await;
+        is_cut(&mut wire, packet).await;
+    }
+    notices_nothing(&mut bystander).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_malformed_packet_before_the_greeting_closes_its_connection(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let (app, _, mut bystander) = start_with_bystander(storage).await;
+    for packet in MALFORMED {
+        let mut wire = Wire::open(&app, Eio::V4, Transport::Websocket).await;
+        wire.websocket().send_text(packet).await;
+        wire.websocket().send_text("40").await;
+        is_cut(&mut wire, packet).await;
+    }
+    notices_nothing(&mut bystander).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_malformed_polling_body_is_refused_and_nobody_else_notices(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    let bodies: [Vec<u8>; 5] = [
+        b"garbage".to_vec(),
+        b"\xff\xfe\xfd".to_vec(),
+        encode(eio, &["7"]).into(),
+        b"99999999999999999999:4".to_vec(),
+        b"\x00\x01\xff".to_vec(),
+    ];
+    for body in bodies {
+        let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
+        wire.authenticate(&alice).await;
+        let answer = wire.polling().post(body.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{body:?}");
+        assert_eq!(answer.json::<Value>().await.unwrap(), json!({ "code": 3, "message": "Bad request" }));
+    }
+    notices_nothing(&mut bystander).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn packets_that_are_sound_but_concern_nobody_are_ignored(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let (app, alice, _) = start_with_bystander(storage).await;
+    let mut wire = Wire::connect(&app, eio, Transport::Websocket).await;
+    wire.authenticate(&alice).await;
+    wire.send("43999[]").await;
+    wire.send("439223372036854775807[1]").await;
+    wire.send(r#"42/other,["client-sent-message",{"message":"x"}]"#).await;
+    wire.say("still here").await;
+    wire.hears("alice@ref.example: still here").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_second_connect_packet_changes_nothing(#[values(Storage::Sqlite, Storage::Postgres)] storage: Storage) {
+    let (app, alice, _) = start_with_bystander(storage).await;
+    let mut wire = Wire::enter(&app, &alice).await;
+    wire.send_all(&["40", r#"40{"token":"wrong"}"#, "40"]).await;
+    wire.say("still here").await;
+    wire.hears("alice@ref.example: still here").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn binary_placeholders_that_lie_do_no_harm(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    let liars = [
+        r#"451-["client-sent-message",{"message":{"_placeholder":true,"num":5}}]"#,
+        r#"451-["client-sent-message",{"message":{"_placeholder":true,"num":-1}}]"#,
+        r#"451-["client-sent-message",{"_placeholder":true,"num":0}]"#,
+        r#"451-["client-sent-message",{"message":"no placeholder"}]"#,
+        r#"451-["authentication",{"token":{"_placeholder":true,"num":0}}]"#,
+        r#"450-["client-sent-message",{"message":{"_placeholder":true,"num":0}}]"#,
+        r#"4599999999-["client-sent-message",{"message":{"_placeholder":true,"num":0}}]"#,
+        r#"4518446744073709551616-["client-sent-message",{}]"#,
+        r#"4-51-["client-sent-message",{}]"#,
+        "461-5[]",
+    ];
+    for packet in liars {
+        let mut wire = Wire::connect(&app, eio, Transport::Websocket).await;
+        wire.authenticate(&alice).await;
+        wire.send(packet).await;
+        wire.websocket().send_binary(b"\x04bytes").await;
+        // Ignored or cut off; but never believed.
+        wire.websocket().send_binary(b"\x04more").await;
+        let said = wire.next().await;
+        let was_cut = matches!(said, Heard::Closed(_));
+        let was_plain = matches!(&said, Heard::Packet(packet) if packet.contains("no placeholder"));
+        let was_refused = matches!(&said, Heard::Packet(packet) if packet.contains("unauthorized"));
+        assert!(was_cut || was_plain || was_refused, "{packet}: {said:?}");
+    }
+    bystander.say("end").await;
+    while bystander.message().await["message"] != "alice@ref.example: end" {}
+}
+
+#[rstest]
+#[tokio::test]
+async fn binary_that_was_not_announced_does_no_harm(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    for bytes in [&b""[..], b"\x04", b"\x04bytes", b"\xff\xff"] {
+        let mut wire = Wire::connect(&app, eio, Transport::Websocket).await;
+        wire.authenticate(&alice).await;
+        wire.websocket().send_binary(bytes).await;
+        is_cut(&mut wire, &format!("{bytes:?}")).await;
+    }
+    notices_nothing(&mut bystander).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn json_ten_thousand_levels_deep_closes_its_connection(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values("client-sent-message", "authentication")] event: &str,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    let (open, close) = ("[".repeat(10_000), "]".repeat(10_000));
+    for payload in [format!("{open}{close}"), format!(r#"{{"message":{open}{close}}}"#), open] {
+        let mut wire = Wire::enter(&app, &alice).await;
+        wire.send(&format!(r#"42["{event}",{payload}]"#)).await;
+        is_cut(&mut wire, event).await;
+    }
+    notices_nothing(&mut bystander).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn text_that_is_not_utf_8_closes_its_connection(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    let mut wire = Wire::connect(&app, eio, Transport::Websocket).await;
+    wire.authenticate(&alice).await;
+    wire.websocket().send_text_frame(b"42[\"client-sent-message\",{\"message\":\"\xc3\x28\"}]").await;
+    is_cut(&mut wire, "invalid UTF-8").await;
+    notices_nothing(&mut bystander).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_websocket_message_that_is_too_large_closes_its_connection(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    let mut wire = Wire::connect(&app, eio, Transport::Websocket).await;
+    wire.authenticate(&alice).await;
+    wire.websocket().send_text(&"x".repeat(1_000_001)).await;
+    is_cut(&mut wire, "too large").await;
+    notices_nothing(&mut bystander).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_polling_body_that_is_too_large_is_refused_and_none_of_it_is_handled(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
+    wire.authenticate(&alice).await;
+    let message = format!("42{}", json!(["client-sent-message", { "message": "first" }]));
+    let body = encode(eio, &[&message, &format!("4{}", "x".repeat(1_000_000))]);
+    assert_eq!(wire.polling().post(body).send().await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    notices_nothing(&mut bystander).await;
+    wire.hears("alice@ref.example: marker").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn malformed_websocket_handshakes_are_refused(#[values(Storage::Sqlite, Storage::Postgres)] storage: Storage) {
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+    const SOUND: [(&str, &str); 4] = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", KEY),
+    ];
+    let app = start(storage).await;
+    let cases = [
+        ("Connection", "keep-alive", 400),
+        ("Connection", "", 400),
+        ("Upgrade", "h2c", 400),
+        ("Upgrade", "", 400),
+        ("Sec-WebSocket-Version", "8", 426),
+        ("Sec-WebSocket-Version", "", 400),
+        ("Sec-WebSocket-Key", "short", 400),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ", 400),
+        ("Sec-WebSocket-Key", "", 400),
+    ];
+    for (name, text, status) in cases {
+        let mut request = app.get("/socket.io/?EIO=4&transport=websocket");
+        let headers = SOUND.iter().map(|sound| if sound.0 == name { (name, text) } else { *sound });
+        for (name, text) in headers.filter(|(_, text)| !text.is_empty()) {
+            request = request.header(name, text);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{name}: {text}");
+        if status == 426 {
+            assert_eq!(answer.headers()["sec-websocket-version"], "13");
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_session_is_upgraded_once(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let (app, alice, _) = start_with_bystander(storage).await;
+    let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
+    wire.authenticate(&alice).await;
+    let session = wire.session().to_owned();
+    wire.upgrade(&app).await;
+    assert_eq!(Websocket::try_connect(&app, eio, Some(&session)).await.unwrap_err(), 400);
+    wire.say("still here").await;
+    wire.hears("alice@ref.example: still here").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn errors_of_the_protocol_have_nodes_codes(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let app = start(storage).await;
+    let websocket = Wire::open(&app, eio, Transport::Websocket).await;
+    let mismatch = format!("transport=polling&sid={}", websocket.session());
+    let cases = [
+        (Method::GET, "", 0, "Transport unknown"),
+        (Method::GET, "transport=carrier-pigeon", 0, "Transport unknown"),
+        (Method::GET, "transport=polling&sid=unheard-of", 1, "Session ID unknown"),
+        (Method::GET, "transport=polling&sid=AAAAAAAAAAAAAAAA", 1, "Session ID unknown"),
+        (Method::POST, "transport=polling&sid=AAAAAAAAAAAAAAAA", 1, "Session ID unknown"),
+        (Method::POST, "transport=polling", 2, "Bad handshake method"),
+        (Method::PUT, "transport=polling", 2, "Bad handshake method"),
+        (Method::DELETE, "transport=polling", 2, "Bad handshake method"),
+        (Method::GET, &mismatch, 3, "Bad request"),
+        (Method::GET, "transport=websocket", 3, "Bad request"),
+    ];
+    for (method, query, code, message) in cases {
+        let path = format!("/socket.io/?EIO={}&{query}", eio.number());
+        let answer = app.request(method.clone(), &path).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{method} {query}");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body, json!({ "code": code, "message": message }), "{method} {query}");
+    }
+    for session in ["unheard-of", "AAAAAAAAAAAAAAAA"] {
+        // Refused, or taken and cut off at once.
+        if let Ok(mut websocket) = Websocket::try_connect(&app, eio, Some(session)).await {
+            assert!(matches!(websocket.read().await, Heard::Closed(_)));
+        }
+    }
+}

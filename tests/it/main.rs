@@ -28,6 +28,7 @@ mod migrations;
 mod negotiation;
 mod password_reset;
 mod password_rules;
+mod polling_dialects;
 mod recovery;
 mod revocation;
 mod sign_in;

@@ -116,10 +116,7 @@ impl Front {
             close_session(request.uri().clone(), framing, next).await;
             return Err(Instead::of(framing.end(session)));
         }
-        let request = match known {
-            Some((session, Framing::Binary | Framing::Text)) if is_post => self.normalize(request, session).await?,
-            _ => request,
-        };
+        let request = if is_post { self.whole(request, known).await? } else { request };
         let response = next.run(request).await;
         if response.status() == StatusCode::BAD_REQUEST {
             return Ok(as_node(response).await);
@@ -177,14 +174,17 @@ impl Front {
         Ok(as_node(response).await)
     }
 
-    /// The text of Engine.IO 3 clients, encoded once.
-    async fn normalize(&self, request: Request, session: &str) -> Result<Request, Instead> {
+    /// A request with its whole body: one that is too large is refused before any packet of it is handled, and the text
+    /// of Engine.IO 3 clients is encoded once.
+    async fn whole(&self, request: Request, known: Option<(&str, Framing)>) -> Result<Request, Instead> {
         let (parts, body) = request.into_parts();
         let bytes = body::read(body, self.max_body_bytes).await.map_err(Instead::of)?;
         let is_binary =
             parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream");
-        let text = std::str::from_utf8(&bytes).ok().filter(|_| !is_binary);
-        let normal = text.and_then(|text| self.transports.learn_encoding(session, text)?.normalize(text));
+        let normal = known.filter(|(_, framing)| framing.is_version_3() && !is_binary).and_then(|(session, _)| {
+            let text = std::str::from_utf8(&bytes).ok()?;
+            self.transports.learn_encoding(session, text)?.normalize(text)
+        });
         Ok(Request::from_parts(parts, normal.map_or_else(|| Body::from(bytes.clone()), Body::from)))
     }
 }

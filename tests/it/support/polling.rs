@@ -19,8 +19,13 @@ pub struct Polling {
 impl Polling {
     /// Opens a session. Returns the packets of the first answer, too.
     pub async fn open(app: &TestApp, eio: Eio) -> (Self, Vec<String>) {
+        Self::open_with(app, eio, "").await
+    }
+
+    /// Opens a session with more in the query of its handshake.
+    pub async fn open_with(app: &TestApp, eio: Eio, more: &str) -> (Self, Vec<String>) {
         let http = Client::builder().no_proxy().build().unwrap();
-        let url = app.url(&format!("/socket.io/?EIO={}&transport=polling", eio.number()));
+        let url = app.url(&format!("/socket.io/?EIO={}&transport=polling{more}", eio.number()));
         let mut polling = Self { eio, http, url };
         let packets = polling.poll().await.unwrap();
         let open: serde_json::Value = serde_json::from_str(&packets[0][1..]).unwrap();
@@ -29,7 +34,12 @@ impl Polling {
     }
 
     pub fn get(&self) -> RequestBuilder {
-        self.http.get(&self.url)
+        self.get_with("")
+    }
+
+    /// A poll with more in its query.
+    pub fn get_with(&self, more: &str) -> RequestBuilder {
+        self.http.get(format!("{}{more}", self.url))
     }
 
     pub fn post(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
@@ -79,12 +89,31 @@ async fn decode(eio: Eio, response: Response) -> Option<Vec<String>> {
     if response.status() != 200 {
         return None;
     }
-    let text = response.text().await.unwrap();
+    let body = response.bytes().await.unwrap();
     match eio {
-        _ if text.is_empty() => None,
-        Eio::V4 => Some(text.split(SEPARATOR).map(str::to_owned).collect()),
-        Eio::V3 => Some(decode_lengths(&text)),
+        _ if body.is_empty() => None,
+        Eio::V4 => Some(text_of(&body).split(SEPARATOR).map(str::to_owned).collect()),
+        Eio::V3 if body[0] == 0 => Some(decode_binary(&body)),
+        Eio::V3 => Some(decode_lengths(&text_of(&body))),
     }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Engine.IO 3's binary framing: a zero for text, the length in bytes digit by digit, 255, the packet.
+fn decode_binary(mut body: &[u8]) -> Vec<String> {
+    let mut packets = Vec::new();
+    while let Some((0, rest)) = body.split_first() {
+        let end = rest.iter().position(|byte| *byte == 0xff).unwrap();
+        let length = rest[..end].iter().fold(0, |length, digit| length * 10 + usize::from(*digit));
+        let (packet, rest) = rest[end + 1..].split_at(length);
+        packets.push(text_of(packet));
+        body = rest;
+    }
+    assert_eq!(body, b"");
+    packets
 }
 
 fn decode_lengths(mut text: &str) -> Vec<String> {

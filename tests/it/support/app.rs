@@ -7,9 +7,10 @@ use natter::app::App;
 use natter::config::Config;
 use natter::serve;
 use reqwest::{Method, RequestBuilder, redirect};
-use sea_orm::{ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectionTrait, Database, DbErr, Statement};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -39,6 +40,8 @@ struct Settings {
     database_url: String,
     data: TempDir,
     more: Vec<(String, String)>,
+    /// Here to be dropped with the rest.
+    _database: Option<PostgresDatabase>,
 }
 
 /// A server with default settings.
@@ -49,12 +52,15 @@ pub async fn start(storage: Storage) -> TestApp {
 /// A server with `settings` by their environment names.
 pub async fn start_with(storage: Storage, settings: &[(&str, &str)]) -> TestApp {
     let data = tempfile::tempdir().unwrap();
-    let database_url = match storage {
-        Storage::Sqlite => format!("sqlite:{}", data.path().join("natter.sqlite").display()),
-        Storage::Postgres => create_postgres_database().await,
+    let (database_url, database) = match storage {
+        Storage::Sqlite => (format!("sqlite:{}", data.path().join("natter.sqlite").display()), None),
+        Storage::Postgres => {
+            let database = PostgresDatabase::create().await;
+            (database.url(), Some(database))
+        }
     };
     let more = settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    launch(Settings { database_url, data, more }).await
+    launch(Settings { database_url, data, more, _database: database }).await
 }
 
 async fn launch(settings: Settings) -> TestApp {
@@ -78,16 +84,42 @@ fn config(database_url: &str, data_dir: &Path, more: &[(String, String)]) -> Con
     Config::load(None, own.chain(more.iter().cloned()), &[]).unwrap()
 }
 
-#[expect(clippy::disallowed_methods, reason = "where the tests' PostgreSQL is, is no setting of the server")]
-async fn create_postgres_database() -> String {
-    let server = std::env::var(POSTGRES).unwrap_or_else(|_| panic!("{POSTGRES} is not set: run tests/run"));
-    let name = format!("natter_{}", uuid::Uuid::new_v4().simple());
-    let admin = Database::connect(&server).await.unwrap();
-    let backend = admin.get_database_backend();
-    admin.execute_raw(Statement::from_string(backend, format!("CREATE DATABASE {name}"))).await.unwrap();
-    admin.close().await.unwrap();
-    let (base, _) = server.rsplit_once('/').unwrap();
-    format!("{base}/{name}")
+/// A database of one test, gone with it.
+struct PostgresDatabase {
+    server: String,
+    name: String,
+}
+
+impl PostgresDatabase {
+    #[expect(clippy::disallowed_methods, reason = "where the tests' PostgreSQL is, is no setting of the server")]
+    async fn create() -> Self {
+        let server = std::env::var(POSTGRES).unwrap_or_else(|_| panic!("{POSTGRES} is not set: run tests/run"));
+        let name = format!("natter_{}", uuid::Uuid::new_v4().simple());
+        administer(&server, format!("CREATE DATABASE {name}")).await.unwrap();
+        Self { server, name }
+    }
+
+    fn url(&self) -> String {
+        let (base, _) = self.server.rsplit_once('/').unwrap();
+        format!("{base}/{}", self.name)
+    }
+}
+
+impl Drop for PostgresDatabase {
+    /// On a thread of its own, as a test's runtime cannot be waited for from within. The server may still be connected.
+    fn drop(&mut self) {
+        let (server, sql) = (self.server.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        let dropped = std::thread::spawn(move || Runtime::new().unwrap().block_on(administer(&server, sql)));
+        if !matches!(dropped.join(), Ok(Ok(()))) {
+            eprintln!("the database {} is left over", self.name);
+        }
+    }
+}
+
+async fn administer(server: &str, sql: String) -> Result<(), DbErr> {
+    let admin = Database::connect(server).await?;
+    admin.execute_raw(Statement::from_string(admin.get_database_backend(), sql)).await?;
+    admin.close().await
 }
 
 impl TestApp {

@@ -1,15 +1,18 @@
 //! The commands of the binary.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 use crate::support::answer::Ask;
 use crate::support::app::Storage::{self, Postgres, Sqlite};
 use crate::support::app::{TestApp, start};
 use crate::support::browser::Browser;
-use crate::support::command::{natter, natter_beside};
+use crate::support::command::{natter, natter_beside, serve};
 use crate::support::person::{PASSWORD, Person};
 
 async fn sign_in(app: &TestApp, email: &str, password: &str) -> u16 {
@@ -204,4 +207,24 @@ async fn a_damaged_secret_stops_the_start() {
     let path = folder.path().join("secret");
     let expected = format!("natter: the secret in {} is damaged: fewer than 32 bytes\n", path.display());
     assert_eq!(outcome.failed(), expected);
+}
+
+#[tokio::test]
+async fn the_server_says_where_it_is_and_stops_when_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("PORT", "0"), ("DATA_DIR", folder.path().to_str().unwrap())];
+    let mut server = serve(&environment);
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let url = loop {
+        let line = lines.next_line().await.unwrap().unwrap();
+        if let Some(url) = line.trim().strip_prefix("Chat ") {
+            break url.trim().to_owned();
+        }
+    };
+    assert_eq!(reqwest::get(format!("{url}login/")).await.unwrap().status(), 200);
+
+    let id = server.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    let stopped = tokio::time::timeout(Duration::from_secs(10), server.wait()).await.unwrap().unwrap();
+    assert!(stopped.success(), "{stopped}");
 }

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::answer::Ask;
+use crate::support::answer::{Answer, Ask};
 use crate::support::app::Storage::{self, Postgres, Sqlite};
 use crate::support::app::start;
 use crate::support::person::Person;
@@ -21,7 +21,7 @@ async fn known_and_unknown_addresses_are_answered_alike(#[values(Sqlite, Postgre
         assert_eq!(answer.said(), (200, ""));
         assert_eq!(answer.header("content-type"), None);
     }
-    let names = |answer: &crate::support::answer::Answer| answer.headers.keys().cloned().collect::<Vec<_>>();
+    let names = |answer: &Answer| answer.headers.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&known), names(&unknown));
     assert_eq!(Person::sign_in(&app, &ann.email).await.id, ann.id);
 }

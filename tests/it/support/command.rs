@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::app::TestApp;
 
@@ -17,10 +17,7 @@ pub struct Outcome {
 
 /// Runs `natter` with these arguments and nothing but this environment; `input` is what is typed.
 pub async fn natter(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Outcome {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_natter"));
-    command.args(arguments).env_clear().envs(environment.iter().copied());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().unwrap();
+    let mut child = command(environment).args(arguments).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // A command that reads nothing may be gone by now.
     stdin.write_all(input.as_bytes()).await.ok();
@@ -28,6 +25,18 @@ pub async fn natter(arguments: &[&str], environment: &[(&str, &str)], input: &st
     let output = child.wait_with_output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Outcome { succeeded: output.status.success(), printed: text(output.stdout), complained: text(output.stderr) }
+}
+
+/// Starts a server, which is killed when it goes out of scope.
+pub fn serve(environment: &[(&str, &str)]) -> Child {
+    command(environment).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn command(environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_natter"));
+    command.env_clear().envs(environment.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
 }
 
 /// Runs `natter` on the database and data folder of a running server.

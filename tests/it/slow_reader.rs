@@ -8,8 +8,8 @@ use crate::support::person::Person;
 use crate::support::wire::{Eio, Heard, Transport, Wire};
 
 /// More than the buffers of both ends of a connection take.
-const COUNT: i64 = 100;
-const TEXT_BYTES: usize = 200_000;
+const COUNT: i64 = 200;
+const TEXT_BYTES: usize = 100_000;
 
 #[rstest]
 #[tokio::test]

@@ -182,7 +182,7 @@ impl Frames {
                 self.payload_left = self.payload_length();
             }
         } else {
-            let start = 3_usize.saturating_sub(self.payload_start.len()).min(bytes.len());
+            let start = 4_usize.saturating_sub(self.payload_start.len()).min(bytes.len());
             self.payload_start.extend_from_slice(&bytes[..start]);
             self.payload_left -= bytes.len() as u64;
         }
@@ -202,12 +202,12 @@ impl Frames {
         }
     }
 
-    /// Whether the frame just read is a text `40` or `40{…`: CONNECT to the main namespace.
+    /// Whether the frame just read is a text `40`, `40{…` or `40/,…`: CONNECT to the main namespace.
     fn holds_connect(&self) -> bool {
         let is_text = self.header[0] & 0x0f == 1;
         let mask = &self.header[self.header.len() - 4.min(self.header.len())..];
         let start: Vec<u8> = self.payload_start.iter().zip(mask).map(|(byte, key)| byte ^ key).collect();
-        is_text && matches!(start[..], [b'4', b'0'] | [b'4', b'0', b'{'])
+        is_text && matches!(start[..], [b'4', b'0'] | [b'4', b'0', b'{', ..] | [b'4', b'0', b'/', b','])
     }
 }
 

@@ -125,6 +125,22 @@ async fn burst(app: &TestApp, eio: Eio, person: &Person) {
 
 #[rstest]
 #[tokio::test]
+async fn an_event_right_behind_a_connect_packet_of_any_form_is_handled(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values("40", "40{}", r#"40{"name":"alice"}"#, "40/,", "40/,{}")] connect: &str,
+) {
+    let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
+    for _ in 0..20 {
+        let mut wire = Wire::open(&app, Eio::V4, Transport::Websocket).await;
+        wire.send_all(&[connect, &authentication(&alice.token)]).await;
+        wire.is_greeted().await;
+        wire.is_authenticated().await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn an_old_polling_client_may_authenticate_before_it_hears_that_it_is_connected(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
 ) {
@@ -134,4 +150,35 @@ async fn an_old_polling_client_may_authenticate_before_it_hears_that_it_is_conne
     wire.send(&authentication(&alice.token)).await;
     wire.is_greeted().await;
     wire.is_authenticated().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn events_right_behind_an_upgrade_are_handled_in_order(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
+    wire.upgrade_and_send(&app, &[&authentication(&alice.token), &message("one"), &message("two")]).await;
+    wire.is_authenticated().await;
+    wire.hears("alice@ref.example: one").await;
+    wire.hears("alice@ref.example: two").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn events_sent_by_polling_are_handled_before_those_behind_the_upgrade(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
+    wire.authenticate(&alice).await;
+    wire.say("one").await;
+    wire.hears("alice@ref.example: one").await;
+    wire.upgrade_and_send(&app, &[&message("two")]).await;
+    wire.hears("alice@ref.example: two").await;
 }

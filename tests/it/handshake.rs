@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::support::app::{Storage, TestApp, start, start_with};
 use crate::support::person::Person;
-use crate::support::wire::{Eio, Transport, Wire};
+use crate::support::wire::{Eio, Heard, Transport, Wire};
 
 /// For tests whose sockets must not run into the deadline while they fail to authenticate.
 const PATIENT: (&str, &str) = ("NATTER_GATEWAY__AUTH_TIMEOUT", "60000");
@@ -112,6 +112,17 @@ async fn a_polling_socket_that_does_not_authenticate_in_time_is_disconnected(
 ) {
     let app = start(storage).await;
     Wire::connect(&app, eio, Transport::Polling).await.is_disconnected().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_client_that_does_not_connect_to_the_namespace_is_dropped(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Transport::Polling, Transport::Websocket)] transport: Transport,
+) {
+    let app = start_with(storage, &[("NATTER_GATEWAY__CONNECT_TIMEOUT", "200")]).await;
+    let mut wire = Wire::open(&app, Eio::V4, transport).await;
+    assert!(matches!(wire.next().await, Heard::Closed(_)));
 }
 
 #[rstest]

@@ -42,15 +42,17 @@ async fn every_authenticated_socket_hears_a_message_whoever_sent_it(
     let app = start(storage).await;
     let (alice, bob) = (Person::join(&app, "alice").await, Person::join(&app, "bob").await);
     let mut sender = Wire::enter(&app, &alice).await;
-    let mut others = [
-        Wire::connect(&app, Eio::V3, Transport::Websocket).await,
-        Wire::connect(&app, Eio::V3, Transport::Polling).await,
-        Wire::connect(&app, Eio::V4, Transport::Polling).await,
-        Wire::connect(&app, Eio::V4, Transport::Upgrade).await,
-    ];
-    for (index, other) in others.iter_mut().enumerate() {
-        // The sender's other tabs among them.
-        other.authenticate(if index % 2 == 0 { &alice } else { &bob }).await;
+    let mut others = Vec::new();
+    // The sender's other tabs among them.
+    for (person, eio, transport) in [
+        (&alice, Eio::V3, Transport::Websocket),
+        (&bob, Eio::V3, Transport::Polling),
+        (&alice, Eio::V4, Transport::Polling),
+        (&bob, Eio::V4, Transport::Upgrade),
+    ] {
+        let mut other = Wire::connect(&app, eio, transport).await;
+        other.authenticate(person).await;
+        others.push(other);
     }
     sender.say("hello").await;
     let heard = sender.message().await;
@@ -116,10 +118,11 @@ async fn a_hundred_messages_in_a_row_arrive_in_order(
 async fn a_long_message_and_any_characters_arrive_as_they_were_sent(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
     #[values(Eio::V3, Eio::V4)] eio: Eio,
+    #[values(Transport::Polling, Transport::Websocket)] transport: Transport,
 ) {
     let app = start(storage).await;
     let alice = Person::join(&app, "alice").await;
-    let mut wire = Wire::connect(&app, eio, Transport::Websocket).await;
+    let mut wire = Wire::connect(&app, eio, transport).await;
     wire.authenticate(&alice).await;
     let long = "x".repeat(100_000);
     for text in [&long, "", " ", "<b>&amp;</b>", "Grüße, 世界 👋🏽", "\"\\\n\t\u{1}\u{2028}\u{fffd}", "%s ' -- $1"]
@@ -162,8 +165,9 @@ async fn what_is_no_message_is_ignored(
     #[values(Eio::V3, Eio::V4)] eio: Eio,
 ) {
     let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
     let mut wire = Wire::connect(&app, eio, Transport::Websocket).await;
-    wire.authenticate(&Person::join(&app, "alice").await).await;
+    wire.authenticate(&alice).await;
     let payloads = [
         r#",{"message":null}"#,
         r#",{"message":{"a":1}}"#,
@@ -223,8 +227,9 @@ async fn a_message_that_cannot_be_stored_is_refused_and_the_next_one_is_not(
     #[values(Transport::Polling, Transport::Websocket)] transport: Transport,
 ) {
     let app = start_with(storage, &[("NATTER_CHAT__MAX_MESSAGE_BYTES", "10")]).await;
+    let alice = Person::join(&app, "alice").await;
     let mut wire = Wire::connect(&app, Eio::V4, transport).await;
-    wire.authenticate(&Person::join(&app, "alice").await).await;
+    wire.authenticate(&alice).await;
     let refusals = [
         (json!({ "message": "a\0b" }), "Null characters are not allowed."),
         (json!({ "message": "a", "clientOffset": "\0" }), "Null characters are not allowed."),

@@ -5,7 +5,7 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::app::{Storage, TestApp, start};
+use crate::support::app::{Storage, TestApp, start, start_with};
 use crate::support::person::{PASSWORD, Person};
 use crate::support::wire::{Eio, Transport, Wire};
 
@@ -28,9 +28,9 @@ async fn a_logout_disconnects_the_sockets_of_that_token_and_no_others(
     let app = start(storage).await;
     let (alice, bob) = (Person::join(&app, "alice").await, Person::join(&app, "bob").await);
     let elsewhere = Person::sign_in(&app, &alice.email).await;
-    let (mut first, mut second) =
-        (Wire::connect(&app, eio, Transport::Websocket).await, Wire::connect(&app, eio, Transport::Upgrade).await);
+    let mut first = Wire::connect(&app, eio, Transport::Websocket).await;
     first.authenticate(&alice).await;
+    let mut second = Wire::connect(&app, eio, Transport::Upgrade).await;
     second.authenticate(&alice).await;
     let mut others = [Wire::enter(&app, &elsewhere).await, Wire::enter(&app, &bob).await];
 
@@ -150,4 +150,28 @@ async fn a_socket_that_has_signed_in_anew_does_not_depend_on_its_former_token(
     moved.hears("bob@ref.example: still here").await;
     log_out(&app, &bob).await;
     is_gone(&mut moved).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_socket_gets_in_while_its_token_is_taken_back(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let app = start_with(storage, &[("NATTER_GATEWAY__AUTH_TIMEOUT", "60000")]).await;
+    let alice = Person::join(&app, "alice").await;
+    let user = accounts::find_user(&app.app, alice.id).await.unwrap();
+    for _ in 0..50 {
+        let token = accounts::issue_token(&app.app, &user).await.unwrap();
+        let (id, _) = accounts::user_of_token(&app.app, &token).await.unwrap();
+        let mut wire = Wire::connect(&app, Eio::V4, Transport::Websocket).await;
+        wire.emit("authentication", &json!({ "token": token })).await;
+        accounts::revoke_token(&app.app, id).await.unwrap();
+        loop {
+            let packet = wire.packet().await;
+            if packet == "41" || packet.contains("unauthorized") {
+                break;
+            }
+            assert_eq!(packet, r#"42["authenticated",true]"#, "it may be let in before it is sent away");
+        }
+    }
 }

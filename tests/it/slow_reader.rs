@@ -52,3 +52,32 @@ async fn a_client_that_stops_reading_is_cut_while_others_miss_nothing_and_it_can
         assert_eq!(back.message().await["seq"], seq);
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_client_that_stops_polling_is_cut_and_has_heard_no_hole(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let settings = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
+    let app = start_with(storage, &settings).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut slow = Wire::connect(&app, eio, Transport::Polling).await;
+    slow.authenticate(&alice).await;
+    let mut poster = Wire::enter(&app, &alice).await;
+    for seq in 1..=20 {
+        assert_eq!(poster.post("x").await, seq);
+        assert_eq!(poster.message().await["seq"], seq);
+    }
+    assert_eq!(app.app.metrics.slow_sockets.get(), 1);
+    let mut last = 0;
+    loop {
+        let packet = slow.packet().await;
+        if packet == "41" {
+            break;
+        }
+        last += 1;
+        assert!(packet.contains(&format!(r#""seq":{last},"#)));
+    }
+    assert!(last < 20);
+}

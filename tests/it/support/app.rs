@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use natter::app::App;
 use natter::config::Config;
@@ -36,12 +37,13 @@ pub struct TestApp {
 }
 
 /// With what a server was started, to start it again.
+#[derive(Clone)]
 struct Settings {
     database_url: String,
-    data: TempDir,
+    data: Arc<TempDir>,
     more: Vec<(String, String)>,
     /// Here to be dropped with the rest.
-    _database: Option<PostgresDatabase>,
+    _database: Option<Arc<PostgresDatabase>>,
 }
 
 /// A server with default settings.
@@ -51,12 +53,12 @@ pub async fn start(storage: Storage) -> TestApp {
 
 /// A server with `settings` by their environment names.
 pub async fn start_with(storage: Storage, settings: &[(&str, &str)]) -> TestApp {
-    let data = tempfile::tempdir().unwrap();
+    let data = Arc::new(tempfile::tempdir().unwrap());
     let (database_url, database) = match storage {
         Storage::Sqlite => (format!("sqlite:{}", data.path().join("natter.sqlite").display()), None),
         Storage::Postgres => {
             let database = PostgresDatabase::create().await;
-            (database.url(), Some(database))
+            (database.url(), Some(Arc::new(database)))
         }
     };
     let more = settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
@@ -160,6 +162,11 @@ impl TestApp {
         let sql = format!("SELECT count(*) AS rows FROM {rows}");
         let row = database.query_one_raw(Statement::from_string(database.get_database_backend(), sql)).await.unwrap();
         row.unwrap().try_get("", "rows").unwrap()
+    }
+
+    /// One more server on the same data.
+    pub async fn another(&self) -> Self {
+        launch(self.settings.clone()).await
     }
 
     /// Stops the server as SIGTERM does, and waits until it has.

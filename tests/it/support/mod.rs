@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod app;
 pub mod browser;
+pub mod bystander;
 pub mod command;
 pub mod person;
 pub mod polling;

@@ -125,13 +125,18 @@ impl Wire {
 
     /// Goes over from polling to websocket.
     pub async fn upgrade(&mut self, app: &TestApp) {
+        self.upgrade_and_send(app, &[]).await;
+    }
+
+    /// Goes over from polling to websocket, with `packets` in one burst behind the packet that does it.
+    pub async fn upgrade_and_send(&mut self, app: &TestApp, packets: &[&str]) {
         let session = self.session().to_owned();
         let pending = self.polling().poll_to_the_end();
         let mut websocket = Websocket::connect(app, self.eio, Some(&session)).await;
         websocket.send(&["2probe"]).await;
         assert_eq!(within_deadline(websocket.read()).await, Heard::Packet("3probe".to_owned()));
         within_deadline(pending).await.unwrap();
-        websocket.send(&["5"]).await;
+        websocket.send(&[&["5"], packets].concat()).await;
         self.link = Link::Websocket(websocket);
     }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::app::{Storage, start, start_with};
 use crate::support::person::Person;
+use crate::support::polling::{Polling, encode};
 use crate::support::wire::{Eio, Heard, Transport, Wire};
 
 #[rstest]
@@ -49,6 +50,21 @@ async fn a_missing_or_unknown_protocol_is_taken_as_the_third(
     // The third protocol's binary framing, with a length of three digits.
     assert_eq!((body[0], body[4]), (0, 0xff));
     assert!(body[5..].starts_with(br#"0{"sid":""#), "{body:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_first_poll_is_answered_by_the_open_packet_alone_and_a_post_by_ok(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let app = start(storage).await;
+    let (polling, packets) = Polling::open(&app, eio).await;
+    assert_eq!(packets.len(), 1);
+    assert!(packets[0].starts_with(r#"0{"sid":""#), "{packets:?}");
+    let answer = polling.post(encode(eio, &["40"])).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), "ok");
 }
 
 #[rstest]

@@ -87,6 +87,7 @@ pub struct Chat {
     pub batch_messages: NonZeroUsize,
     pub replay_limit: NonZeroU64,
     pub recent_messages: NonZeroUsize,
+    pub recent_bytes: NonZeroUsize,
     pub page_size: NonZeroU64,
     pub max_page_size: NonZeroU64,
 }

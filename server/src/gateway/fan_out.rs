@@ -55,6 +55,7 @@ pub struct FanOut<A: Adapter> {
     seq: i64,
     /// The newest messages sent, each with the one before it, up to `seq`.
     recent: VecDeque<Encoded>,
+    recent_bytes: usize,
 }
 
 /// A message as JSON, made once for all who hear it.
@@ -119,9 +120,9 @@ impl<A: Adapter> FanOut<A> {
     ) -> (Self, Joins<A>) {
         let (queue, joins) = mpsc::channel(JOINS);
         let revocations = Arc::new(AtomicU64::new(0));
-        let recent = VecDeque::with_capacity(app.config.chat.recent_messages.get());
+        let recent = VecDeque::new();
         let way_in = Joins { queue, revocations: revocations.clone() };
-        (Self { app, io, transports, events, joins, revocations, seq, recent }, way_in)
+        (Self { app, io, transports, events, joins, revocations, seq, recent, recent_bytes: 0 }, way_in)
     }
 
     /// Runs until the server stops.
@@ -178,11 +179,19 @@ impl<A: Adapter> FanOut<A> {
             // Other tasks get their turn; nobody joins meanwhile.
             tokio::task::coop::consume_budget().await;
         }
-        let limit = self.app.config.chat.recent_messages.get();
-        self.recent.extend(encoded);
-        let surplus = self.recent.len().saturating_sub(limit);
-        self.recent.drain(..surplus);
+        self.remember(encoded);
         Ok(())
+    }
+
+    fn remember(&mut self, encoded: Vec<Encoded>) {
+        let (messages, bytes) = (&self.app.config.chat.recent_messages, &self.app.config.chat.recent_bytes);
+        self.recent_bytes += encoded.iter().map(Encoded::len).sum::<usize>();
+        self.recent.extend(encoded);
+        while (self.recent.len() > messages.get() || self.recent_bytes > bytes.get())
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_bytes -= oldest.len();
+        }
     }
 
     /// A client that does not keep up is told nothing more, so that what it has heard has no hole; it can come back and
@@ -266,6 +275,10 @@ impl Encoded {
     fn of(message: &Message) -> Result<Self> {
         let json = serde_json::value::to_raw_value(message).map_err(|error| Error::Internal(error.into()))?;
         Ok(Self { seq: message.seq, json })
+    }
+
+    fn len(&self) -> usize {
+        self.json.get().len()
     }
 }
 

@@ -104,6 +104,17 @@ async fn a_session_is_upgraded_once(
 
 #[rstest]
 #[tokio::test]
+async fn an_unknown_session_cannot_be_upgraded(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+    #[values("AAAAAAAAAAAAAAAA", "unheard-of", "")] session: &str,
+) {
+    let app = start(storage).await;
+    assert_eq!(Websocket::try_connect(&app, eio, Some(session)).await.unwrap_err(), 400);
+}
+
+#[rstest]
+#[tokio::test]
 async fn errors_of_the_protocol_have_nodes_codes(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
     #[values(Eio::V3, Eio::V4)] eio: Eio,

@@ -244,5 +244,6 @@ async fn whatever_else_is_asked_for_there_is_unknown(#[values(Storage::Sqlite, S
     for file in ["other.js", "version", "socket.io", "socket.io.js/x", "..%2fversion", "socket.io.js%00"] {
         let answer = app.get(&format!("/socket.io/{file}")).send().await.unwrap();
         assert_eq!(answer.status(), 404, "{file}");
+        assert_eq!(answer.text().await.unwrap(), format!("Cannot GET /socket.io/{file}\n"));
     }
 }

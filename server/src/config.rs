@@ -107,6 +107,7 @@ pub struct Gateway {
     #[serde(with = "milliseconds")]
     pub auth_timeout: Duration,
     pub send_queue: NonZeroUsize,
+    pub send_queue_bytes: NonZeroUsize,
     pub pending_events: NonZeroUsize,
 }
 
@@ -175,8 +176,9 @@ impl Config {
             "chat.max_message_bytes must not exceed chat.queue_bytes: such a message could never be queued"
         );
         ensure!(
-            chat.recent_messages <= gateway.send_queue,
-            "chat.recent_messages must not exceed gateway.sendQueue: a replay would overflow it"
+            chat.recent_messages <= gateway.send_queue && chat.recent_bytes <= gateway.send_queue_bytes,
+            "chat.recent_messages and chat.recent_bytes must not exceed gateway.sendQueue and gateway.sendQueueBytes: a \
+             replay would overflow it"
         );
         ensure!(chat.page_size <= chat.max_page_size, "chat.page_size must not exceed chat.max_page_size");
         if !self.public_url.is_empty() {

@@ -11,14 +11,19 @@ use crate::support::wire::{Eio, Heard, Transport, Wire};
 const COUNT: i64 = 200;
 const TEXT_BYTES: usize = 100_000;
 
+/// What may wait for a client, and so be kept for one that comes back.
+const PACKETS: [(&str, &str); 2] = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
+const BYTES: [(&str, &str); 2] =
+    [("NATTER_GATEWAY__SEND_QUEUE_BYTES", "1000000"), ("NATTER_CHAT__RECENT_BYTES", "1000000")];
+
 #[rstest]
 #[tokio::test]
 async fn a_client_that_stops_reading_is_cut_while_others_miss_nothing_and_it_can_come_back(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
     #[values(Eio::V3, Eio::V4)] eio: Eio,
+    #[values(PACKETS, BYTES)] bound: [(&str, &str); 2],
 ) {
-    let settings = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
-    let app = start_with(storage, &settings).await;
+    let app = start_with(storage, &bound).await;
     let alice = Person::join(&app, "alice").await;
     let mut slow = Wire::connect(&app, eio, Transport::Websocket).await;
     slow.authenticate(&alice).await;
@@ -59,8 +64,7 @@ async fn a_client_that_stops_polling_is_cut_and_has_heard_no_hole(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
     #[values(Eio::V3, Eio::V4)] eio: Eio,
 ) {
-    let settings = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
-    let app = start_with(storage, &settings).await;
+    let app = start_with(storage, &PACKETS).await;
     let alice = Person::join(&app, "alice").await;
     let mut slow = Wire::connect(&app, eio, Transport::Polling).await;
     slow.authenticate(&alice).await;

@@ -8,7 +8,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use futures_util::task::AtomicWaker;
@@ -21,6 +21,8 @@ pub struct Connection {
     carries: AtomicU8,
     connected: AtomicBool,
     closing: AtomicBool,
+    /// Bytes that the kernel has taken.
+    written: AtomicU64,
     reader: AtomicWaker,
 }
 
@@ -54,6 +56,10 @@ impl Connection {
         self.reader.wake();
     }
 
+    fn count_written(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     fn must_hold(&self, frames: &Frames) -> bool {
         let carries = self.carries.load(Ordering::Acquire);
         !self.connected.load(Ordering::Acquire)
@@ -63,6 +69,10 @@ impl Connection {
     fn must_walk(&self) -> bool {
         self.carries.load(Ordering::Acquire) == Carries::ConnectedByClient as u8
             && !self.connected.load(Ordering::Acquire)
+    }
+
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     pub fn is_websocket(&self) -> bool {
@@ -112,7 +122,10 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().tcp).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.tcp).poll_write(cx, buf))?;
+        this.connection.count_written(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -128,7 +141,10 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().tcp).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.tcp).poll_write_vectored(cx, bufs))?;
+        this.connection.count_written(written);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

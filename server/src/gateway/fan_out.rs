@@ -44,6 +44,8 @@ fn room_of_token(id: TokenId) -> String {
 /// How many sockets may wait to be let in; one more waits before the queue.
 const JOINS: usize = 1024;
 
+const PORTION_BYTES: usize = 512 * 1024;
+
 pub struct FanOut<A: Adapter> {
     app: App,
     io: SocketIo<A>,
@@ -172,12 +174,16 @@ impl<A: Adapter> FanOut<A> {
         let encoded = messages.iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
         let Some(last) = encoded.last() else { return Ok(()) };
         self.seq = last.seq;
-        for socket in self.io.to(EVERYONE).sockets() {
-            if emit_all(&socket, &encoded).is_err() {
-                self.cut(socket);
+        for portion in portions(&encoded) {
+            for socket in self.io.to(EVERYONE).sockets() {
+                if emit_all(&socket, portion.iter()).is_err() {
+                    self.cut(socket);
+                }
+                // Other tasks get their turn; nobody joins meanwhile.
+                tokio::task::coop::consume_budget().await;
             }
-            // Other tasks get their turn; nobody joins meanwhile.
-            tokio::task::coop::consume_budget().await;
+            // What was emitted can be written before more is.
+            tokio::task::yield_now().await;
         }
         self.remember(encoded);
         Ok(())
@@ -222,11 +228,9 @@ impl<A: Adapter> FanOut<A> {
             let Some(missed) = self.recent_after(offset) else {
                 return Joined::Behind { seq: self.seq };
             };
-            for encoded in missed {
-                if socket.emit(names::MESSAGE, &encoded.json).is_err() {
-                    self.cut(socket.clone());
-                    return Joined::Hears;
-                }
+            if emit_all(socket, missed).is_err() {
+                self.cut(socket.clone());
+                return Joined::Hears;
             }
         }
         if is_in {
@@ -242,7 +246,7 @@ impl<A: Adapter> FanOut<A> {
     }
 
     /// What came after `offset`, if all of it is still in memory.
-    fn recent_after(&self, offset: i64) -> Option<impl Iterator<Item = &Encoded>> {
+    fn recent_after(&self, offset: i64) -> Option<impl Iterator<Item = &Encoded> + Clone> {
         let oldest = self.recent.front().map_or(self.seq + 1, |encoded| encoded.seq);
         let limit = i64::try_from(self.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
         let is_here = oldest - 1 <= offset && offset <= self.seq && self.seq - offset <= limit;
@@ -271,6 +275,21 @@ impl<A: Adapter> FanOut<A> {
     }
 }
 
+/// Few enough bytes at once for queues that are being emptied.
+fn portions(mut messages: &[Encoded]) -> impl Iterator<Item = &[Encoded]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |message: &&Encoded| {
+            bytes += message.len();
+            bytes <= PORTION_BYTES
+        };
+        let count = messages.iter().take_while(fits).count().max(1).min(messages.len());
+        let (portion, rest) = messages.split_at(count);
+        messages = rest;
+        Some(portion).filter(|portion| !portion.is_empty())
+    })
+}
+
 impl Encoded {
     fn of(message: &Message) -> Result<Self> {
         let json = serde_json::value::to_raw_value(message).map_err(|error| Error::Internal(error.into()))?;
@@ -284,7 +303,14 @@ impl Encoded {
 
 /// Whether a socket could take all messages. They are emitted one socket at a time, not to the room: a broadcast that
 /// fails does not say for whom, and who misses a message must not hear a later one.
-fn emit_all<A: Adapter>(socket: &SocketRef<A>, messages: &[Encoded]) -> Result<(), ()> {
+fn emit_all<'a, A: Adapter>(
+    socket: &SocketRef<A>,
+    messages: impl Iterator<Item = &'a Encoded> + Clone,
+) -> Result<(), ()> {
+    let bytes = messages.clone().map(Encoded::len).sum();
+    if socket.extensions.get::<Arc<Session<A>>>().is_some_and(|session| !session.may_emit(socket, bytes)) {
+        return Err(());
+    }
     for encoded in messages {
         match socket.emit(names::MESSAGE, &encoded.json) {
             Ok(()) => {}

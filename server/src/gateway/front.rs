@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 use super::bundle;
 use super::connection::{Carries, Connection};
-use super::polling::Framing;
+use super::polling::{Framing, session_in};
 use super::transports::{Transports, Upgrade};
 use crate::config;
 use crate::http::body;
@@ -136,16 +136,13 @@ impl Front {
         if is_post {
             framing.posted(&mut response);
         } else {
-            // The engine fills an answer up to the limit, and exceeds it by one packet at most.
-            let answer = framing.answer(response, usize::MAX).await.map_err(Instead::of)?;
-            response = answer.0;
-            match (&session, answer.1) {
-                (Some(session), _) => self.transports.polled(session),
-                (None, Some(opened)) => {
-                    self.transports.open(&opened, framing);
-                    session = Some(opened);
-                }
-                (None, None) => {}
+            let (answer, body) = framing.answer(response).await.map_err(Instead::of)?;
+            response = answer;
+            if let Some(session) = &session {
+                self.transports.polled(session, &body);
+            } else if let Some(opened) = session_in(&body) {
+                self.transports.open(&opened, framing);
+                session = Some(opened);
             }
         }
         if let Some(session) = session {

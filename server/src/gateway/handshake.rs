@@ -1,11 +1,12 @@
 //! `authentication` → `authenticated` | `unauthorized`, and the deadline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use socketioxide::AckError;
 use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
+use socketioxide::{AckError, SendError, SocketError};
 use tokio::sync::oneshot;
 
 use super::disconnect;
@@ -14,6 +15,11 @@ use super::session::Session;
 use crate::accounts::{self, Identity};
 use crate::chat;
 use crate::error::{Error, Result};
+
+/// How many messages of a replay are read at once.
+const REPLAY_PAGE: u64 = 100;
+/// The pause before a client that is behind is looked at again.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// Looks up the token of `payload`, tells the client, and lets it hear what is said from here on.
 pub async fn authenticate<A: Adapter>(session: Arc<Session<A>>, socket: SocketRef<A>, payload: Value) {
@@ -88,7 +94,7 @@ async fn replay<A: Adapter>(
         offset = next - 1;
     }
     while offset < seq {
-        let page = chat::missed(&session.app, offset, session.app.config.chat.max_page_size.get()).await?;
+        let page = chat::missed(&session.app, offset, REPLAY_PAGE).await?;
         for message in page.iter().take_while(|message| message.seq <= seq) {
             emit(session, socket, names::MESSAGE, message).await?;
             offset = message.seq;
@@ -100,22 +106,26 @@ async fn replay<A: Adapter>(
     Ok(offset)
 }
 
-/// Emits, and waits while the socket's queue is full: this is one client's own replay, which nobody else waits for.
+/// Emits, and waits while too much waits for the client: this is its own replay, which nobody else waits for.
 async fn emit<A: Adapter>(
     session: &Session<A>,
     socket: &SocketRef<A>,
     event: &'static str,
     data: &impl serde::Serialize,
 ) -> Result<()> {
+    let json = serde_json::value::to_raw_value(data).map_err(|error| Error::Internal(error.into()))?;
     let deadline = tokio::time::Instant::now() + session.app.config.gateway.ping_timeout;
-    while let Err(error) = socket.emit(event, data) {
-        let is_full = matches!(error, socketioxide::SendError::Socket(socketioxide::SocketError::InternalChannelFull));
-        if !is_full || tokio::time::Instant::now() > deadline {
-            return Err(Error::Unavailable("a client does not read its replay"));
+    while tokio::time::Instant::now() < deadline {
+        if session.may_emit(socket, json.get().len()) {
+            match socket.emit(event, &json) {
+                Err(SendError::Socket(SocketError::InternalChannelFull)) => {}
+                Err(_) => break,
+                Ok(()) => return Ok(()),
+            }
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(RETRY).await;
     }
-    Ok(())
+    Err(Error::Unavailable("a client has gone or does not read its replay"))
 }
 
 /// Says `unauthorized`, with an ack: a client that acknowledges it is disconnected at once. Any other may try again until

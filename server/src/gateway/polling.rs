@@ -4,7 +4,7 @@
 //! framing (Engine.IO protocol 3, "payload") is read alike by all, and was the original's default; where a client asks
 //! for text, JSON's escapes keep it ASCII.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
@@ -51,16 +51,16 @@ impl Framing {
         response
     }
 
-    /// The engine's answer to a `GET`, as this client reads it. Also returns the id in a handshake's answer.
-    pub async fn answer(self, response: Response, limit: usize) -> Result<(Response, Option<String>)> {
+    /// The engine's answer to a `GET`, as this client reads it, and the body as the engine gave it.
+    pub async fn answer(self, response: Response) -> Result<(Response, Bytes)> {
         let (parts, body) = response.into_parts();
-        let bytes = body::read(body, limit).await?;
-        let session = session_in(&bytes);
+        // The engine has it in memory: some packets of one queue.
+        let bytes = body::read(body, usize::MAX).await?;
         let mut response = Response::from_parts(parts, Body::from(bytes.clone()));
         if response.status() == StatusCode::OK {
             self.reframe_ready(&mut response, &bytes);
         }
-        Ok((response, session))
+        Ok((response, bytes))
     }
 
     fn reframe_ready(self, response: &mut Response, bytes: &[u8]) {
@@ -81,6 +81,13 @@ impl Framing {
         *response.body_mut() = Body::from(framed);
     }
 
+    /// Whether one of the packets in a body, as the engine framed it, is a DISCONNECT from the main namespace.
+    pub fn tells_of_disconnect(self, body: &[u8]) -> bool {
+        let Ok(text) = std::str::from_utf8(body) else { return false };
+        let packets = if self.is_version_3() { packets(text) } else { Some(text.split('\u{1e}').collect()) };
+        packets.is_some_and(|packets| packets.contains(&"41"))
+    }
+
     /// What a client that posts hears: `ok`, of the type that the original's had.
     pub fn posted(self, response: &mut Response) {
         if self.is_version_3() && response.status() == StatusCode::OK {
@@ -99,7 +106,7 @@ impl Framing {
 }
 
 /// The session id in an open packet, `0{"sid":…}` behind any framing.
-fn session_in(bytes: &[u8]) -> Option<String> {
+pub fn session_in(bytes: &[u8]) -> Option<String> {
     let open = bytes.windows(2).position(|pair| pair == b"0{").filter(|at| *at < 6)?;
     let packet: Value = serde_json::from_slice(&bytes[open + 1..]).ok()?;
     Some(packet.get("sid")?.as_str()?.to_owned())

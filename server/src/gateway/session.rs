@@ -25,6 +25,15 @@ pub struct Session<A: Adapter> {
     pub transports: Transports,
     pub joins: Joins<A>,
     state: Mutex<State<A>>,
+    backlog: Mutex<Backlog>,
+}
+
+/// What has been emitted to the client and not sent yet, in bytes: about, as packets are framed on the way.
+#[derive(Default)]
+struct Backlog {
+    bytes: u64,
+    /// What had been sent when it was last looked at.
+    sent: u64,
 }
 
 struct State<A: Adapter> {
@@ -42,7 +51,22 @@ pub enum Inbound<A: Adapter> {
 impl<A: Adapter> Session<A> {
     pub fn new(app: App, transports: Transports, joins: Joins<A>) -> Arc<Self> {
         let state = State { identity: None, is_authenticating: false, waiting: VecDeque::new() };
-        Arc::new(Self { app, transports, joins, state: Mutex::new(state) })
+        Arc::new(Self { app, transports, joins, state: Mutex::new(state), backlog: Mutex::default() })
+    }
+
+    /// Counts `bytes` that are about to be emitted; false where too much waits for the client already.
+    pub fn may_emit(&self, socket: &SocketRef<A>, bytes: usize) -> bool {
+        let sent = self.transports.sent_to(socket);
+        let mut backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+        // Other packets are sent, too, so that this may come out below zero.
+        let waiting = backlog.bytes.saturating_sub(sent.saturating_sub(backlog.sent));
+        *backlog = Backlog { bytes: waiting, sent };
+        let limit = self.app.config.gateway.send_queue_bytes.get() as u64;
+        let fits = waiting + bytes as u64 <= limit;
+        if fits {
+            backlog.bytes += bytes as u64;
+        }
+        fits
     }
 
     /// Takes the next event of this socket.

@@ -30,6 +30,8 @@ struct Polling {
     framing: Framing,
     /// How the client encodes what it posts, once that is known.
     encoding: Option<Encoding>,
+    /// Bytes of the answers so far.
+    polled: u64,
     stage: Stage,
     since: Instant,
     websocket: Weak<Connection>,
@@ -39,8 +41,8 @@ struct Polling {
 enum Stage {
     Opened,
     Connected,
-    /// The server has disconnected it, and the packet that says so waits to be polled.
-    Ended,
+    /// The server is disconnecting it: the packet that says so is to be polled.
+    Ending,
     /// It has been polled: the next answer is the end.
     Told,
 }
@@ -59,7 +61,8 @@ impl Transports {
         sessions.sweep();
         // Engine.IO 3 clients are connected by the server, which may have happened already.
         let stage = if framing.is_version_3() { Stage::Connected } else { Stage::Opened };
-        let polling = Polling { framing, encoding: None, stage, since: Instant::now(), websocket: Weak::new() };
+        let polling =
+            Polling { framing, encoding: None, polled: 0, stage, since: Instant::now(), websocket: Weak::new() };
         sessions.polling.insert(session.to_owned(), polling);
     }
 
@@ -105,19 +108,28 @@ impl Transports {
         }
     }
 
-    /// The server has disconnected the socket: its poller, if it has one, is still to hear of it.
+    /// The server disconnects the socket: its poller, if it has one, is still to hear of it.
     pub fn end<A: Adapter>(&self, socket: &Socket<A>) {
         if let Some(polling) = self.lock().polling.get_mut(&socket.id.to_string()) {
-            polling.enter(Stage::Ended);
+            polling.enter(Stage::Ending);
         }
     }
 
     /// An answer has gone to a poller.
-    pub fn polled(&self, session: &str) {
-        if let Some(polling) = self.lock().polling.get_mut(session)
-            && polling.stage == Stage::Ended
-        {
-            polling.enter(Stage::Told);
+    pub fn polled(&self, session: &str, body: &[u8]) {
+        if let Some(polling) = self.lock().polling.get_mut(session) {
+            polling.polled += body.len() as u64;
+            if polling.stage == Stage::Ending && polling.framing.tells_of_disconnect(body) {
+                polling.enter(Stage::Told);
+            }
+        }
+    }
+
+    /// How many bytes have been sent to a socket so far.
+    pub fn sent_to<A: Adapter>(&self, socket: &Socket<A>) -> u64 {
+        match socket.req_parts().extensions.get::<Arc<Connection>>() {
+            Some(connection) if connection.is_websocket() => connection.written(),
+            _ => self.lock().polling.get(&socket.id.to_string()).map_or(0, Polling::sent),
         }
     }
 
@@ -154,6 +166,10 @@ pub enum Upgrade {
 }
 
 impl Polling {
+    fn sent(&self) -> u64 {
+        self.polled + self.websocket.upgrade().map_or(0, |connection| connection.written())
+    }
+
     fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.since = Instant::now();
@@ -169,7 +185,7 @@ impl Sessions {
         self.polling.retain(|_, polling| match polling.stage {
             Stage::Opened => polling.since.elapsed() < connect_timeout * 2,
             Stage::Connected => true,
-            Stage::Ended | Stage::Told => polling.since.elapsed() < FAREWELL,
+            Stage::Ending | Stage::Told => polling.since.elapsed() < FAREWELL,
         });
         self.sweep_at = (self.polling.len() * 2).max(SWEEP_MIN);
     }

@@ -13,11 +13,12 @@ pub struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(users()).await?;
-        manager.create_table(tokens()).await?;
         manager.create_table(sessions()).await?;
+        manager.create_table(tokens()).await?;
         manager.create_table(revocations()).await?;
         for index in [
             index("tokens_user_id", "tokens", "user_id"),
+            index("tokens_session_id", "tokens", "session_id"),
             index("sessions_user_id", "sessions", "user_id"),
             index("sessions_expires_at", "sessions", "expires_at"),
             index("revocations_created_at", "revocations", "created_at"),
@@ -28,7 +29,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in ["revocations", "sessions", "tokens", "users"] {
+        for table in ["revocations", "tokens", "sessions", "users"] {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }
         Ok(())
@@ -57,10 +58,15 @@ fn tokens() -> TableCreateStatement {
         .table("tokens")
         .col(big_pk_auto("id"))
         .col(big_integer("user_id"))
+        // The browser's session that the token was made for, with which it ends.
+        .col(big_integer_null("session_id"))
         // SHA-256 of the key; the key itself is known to its holder only.
         .col(binary("key_hash").unique_key())
         .col(timestamp_with_time_zone("created_at"))
         .foreign_key(&mut owned_by_user("tokens"))
+        .foreign_key(
+            ForeignKey::create().from("tokens", "session_id").to("sessions", "id").on_delete(ForeignKeyAction::Cascade),
+        )
         .to_owned()
 }
 

@@ -56,6 +56,8 @@ fn messages() -> TableCreateStatement {
         .col(big_integer("conversation_id"))
         .col(big_integer("seq"))
         .col(big_integer("author_id"))
+        // The author's e-mail as everybody heard it: a message never changes.
+        .col(text("author_email"))
         .col(text("text"))
         // The sender's own name for this message, which makes sending it twice harmless.
         .col(text_null("client_offset"))

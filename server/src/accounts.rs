@@ -14,12 +14,12 @@ pub mod user;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use sea_orm::ConnectionTrait;
 use sha2::Sha256;
 use time::{Duration, OffsetDateTime};
 
 use crate::app::App;
 use crate::error::{Error, Invalid, Result};
-use crate::event::Event;
 pub use email::Email;
 pub use session::Session;
 pub use token::TokenId;
@@ -86,7 +86,7 @@ pub async fn find_user(app: &App, id: UserId) -> Result<User> {
     user::by_id(app.database.read(), id).await?.ok_or(Error::NotFound)
 }
 
-/// A new password logs the user's browsers out and leaves tokens valid.
+/// A new password logs the user's browsers out, and leaves the tokens valid that clients signed in for.
 ///
 /// # Errors
 /// As [`sign_up`].
@@ -97,26 +97,22 @@ pub async fn change_profile(app: &App, user: User, change: ProfileChange) -> Res
         check_password(app, &password, Some(&user))?;
         password_hash = Some(app.passwords.hash(password).await?);
     }
-    let (logs_out, old_email) = (password_hash.is_some(), user.email.clone());
+    let logs_out = password_hash.is_some();
     let change = UserChange { email, password_hash, first_name, last_name };
 
     let transaction = app.database.begin().await?;
     let user = user::update(&transaction, user, change).await?;
     if logs_out {
-        session::delete_of_user(&transaction, user.id).await?;
+        end_sessions(&transaction, &session::ids_of_user(&transaction, user.id).await?).await?;
     }
     transaction.commit().await?;
-
-    if user.email != old_email {
-        app.events.publish(Event::EmailChanged(user.id, user.email.as_str().into())).await;
-    }
     Ok(user)
 }
 
 /// A new token: a version 4 UUID in lower case.
 pub async fn issue_token(app: &App, user: &User) -> Result<String> {
     let key = uuid::Uuid::new_v4().to_string();
-    token::keep(app.database.write(), user.id, &key).await?;
+    token::keep(app.database.write(), user.id, None, &key).await?;
     Ok(key)
 }
 
@@ -151,7 +147,7 @@ pub async fn open_session(app: &App, user: &User) -> Result<String> {
     let key = crate::random::alphanumeric::<32>();
     let age = Duration::seconds(app.config.accounts.session_age_seconds.get().into());
     let transaction = app.database.begin().await?;
-    session::delete_expired(&transaction).await?;
+    end_sessions(&transaction, &session::ids_of_expired(&transaction).await?).await?;
     session::insert(&transaction, user.id, &key, age).await?;
     user::note_login(&transaction, user.id).await?;
     transaction.commit().await?;
@@ -165,13 +161,18 @@ pub async fn user_of_session(app: &App, key: &str) -> Result<Option<(Session, Us
 }
 
 /// Logs a browser out; the token that its page used goes with it.
-pub async fn close_session(app: &App, session: &Session, key: &str) -> Result<()> {
-    session::delete(app.database.write(), session.id).await?;
-    let current = derived_token(app, key, session.token_number);
-    match token::with_owner(app.database.read(), &current).await? {
-        Some((token, _)) => revoke_token(app, token.id).await,
-        None => Ok(()),
+pub async fn close_session(app: &App, session: &Session) -> Result<()> {
+    let transaction = app.database.begin().await?;
+    end_sessions(&transaction, &[session.id]).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Ends sessions with the tokens that were made for them, whose sockets are dismissed.
+async fn end_sessions(transaction: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
+    for token in token::delete_of_sessions(transaction, sessions).await? {
+        revocation::of_token(transaction, token).await?;
     }
+    session::delete(transaction, sessions).await
 }
 
 /// A working token of a session's user, the same one for as long as it works.
@@ -189,7 +190,7 @@ pub async fn token_of_session(app: &App, session: &Session, key: &str) -> Result
     let next = derived_token(app, key, session.token_number + 1);
     let transaction = app.database.begin().await?;
     if session::count_token(&transaction, session).await? {
-        token::keep(&transaction, session.user_id, &next).await?;
+        token::keep(&transaction, session.user_id, Some(session.id), &next).await?;
     }
     transaction.commit().await?;
     Ok(next)
@@ -205,11 +206,15 @@ fn derived_token(app: &App, session_key: &str, number: i32) -> String {
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
-/// Takes everything from a user that they could sign in with; their sockets are disconnected on every node.
+/// Shuts a user out: no password, session or token of theirs is good, and their sockets are dismissed on every node.
 pub async fn deactivate(app: &App, user: &User) -> Result<()> {
     let transaction = app.database.begin().await?;
     user::set_active(&transaction, user.id, false).await?;
-    session::delete_of_user(&transaction, user.id).await?;
     revocation::of_user(&transaction, user.id).await?;
     Ok(transaction.commit().await?)
+}
+
+/// Takes a deactivation back: what was good before is good again.
+pub async fn activate(app: &App, user: &User) -> Result<()> {
+    user::set_active(app.database.write(), user.id, true).await
 }

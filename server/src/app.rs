@@ -94,22 +94,28 @@ impl Secret {
         }
     }
 
-    /// Written aside and renamed, so that a start that is cut off leaves no half secret.
+    /// Written aside and then given its name, so that a start that is cut off leaves no half secret, and of two starts at
+    /// once both use the first one's.
     fn generate(data_dir: &Path) -> Result<Self> {
         use std::io::Write;
         use std::os::unix::fs::OpenOptionsExt;
 
         let text = crate::random::alphanumeric::<64>();
-        let (path, draft) = (data_dir.join(Self::FILE), data_dir.join("secret.new"));
+        let path = data_dir.join(Self::FILE);
+        let draft = data_dir.join(format!("secret.{}", crate::random::alphanumeric::<8>()));
         let write = || -> std::io::Result<()> {
             let mut options = std::fs::OpenOptions::new();
-            let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+            let mut file = options.create_new(true).write(true).mode(0o600).open(&draft)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            std::fs::rename(&draft, &path)
+            match std::fs::hard_link(&draft, &path) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                linked => linked?,
+            }
+            std::fs::remove_file(&draft)
         };
         write().with_context(|| format!("the secret cannot be written to {}", path.display()))?;
-        Ok(Self(text.into_bytes()))
+        Ok(Self(std::fs::read(&path)?))
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -49,6 +49,9 @@ fn check(app: &App, post: &Post) -> Result<(), Refusal> {
         return Err(Refusal::Invalid("The message is too long."));
     }
     let offset = post.client_offset.as_deref().unwrap_or_default();
+    if post.client_offset.is_some() && offset.is_empty() {
+        return Err(Refusal::Invalid("A clientOffset is a text that is not empty."));
+    }
     if offset.len() > MAX_CLIENT_OFFSET_BYTES {
         return Err(Refusal::Invalid("The clientOffset is too long."));
     }

@@ -3,6 +3,7 @@
 mod serve;
 mod user;
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -107,11 +108,17 @@ async fn migrate(config: Config) -> Result<()> {
     // Opening brings it up to date.
     let (app, ..) = App::open(config, String::new()).await?;
     app.database.clone().close().await?;
-    println!("The database is up to date.");
-    Ok(())
+    say("The database is up to date.\n")
 }
 
 fn show(config: &Config) -> Result<()> {
-    print!("{}", config.redacted()?);
-    Ok(())
+    say(&config.redacted()?)
+}
+
+/// Prints to standard output. That whoever reads it has heard enough is no error.
+fn say(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }

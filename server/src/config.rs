@@ -3,6 +3,7 @@
 //! The default file is embedded, so that the reference and the defaults are one text. This is the only place that reads
 //! the environment.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -32,10 +33,13 @@ const NAMED: [(&str, &str); 8] = [
 /// Settings that may be given as the name of a file that holds them, by an environment name that ends in `_FILE`.
 const SECRETS: [&str; 2] = ["DATABASE_URL", "NATTER_SECRET"];
 
+/// Seven parameters each, of the 32,766 that SQLite takes.
+const MAX_BATCH: usize = 4096;
+
 const MASK: &str = "********";
 
 /// All settings; `config.default.toml` explains each.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub host: IpAddr,
@@ -180,12 +184,20 @@ impl Config {
             "chat.recent_messages and chat.recent_bytes must not exceed gateway.sendQueue and gateway.sendQueueBytes: a \
              replay would overflow it"
         );
+        ensure!(
+            chat.batch_messages.get() <= MAX_BATCH,
+            "chat.batch_messages must not exceed {MAX_BATCH}: more do not fit into one statement"
+        );
         ensure!(chat.page_size <= chat.max_page_size, "chat.page_size must not exceed chat.max_page_size");
         if !self.public_url.is_empty() {
             let url = url::Url::parse(&self.public_url).context("public_url (PUBLIC_URL) is not a URL")?;
             ensure!(
                 matches!(url.scheme(), "http" | "https"),
                 "public_url (PUBLIC_URL) must begin with http:// or https://"
+            );
+            ensure!(
+                url.path() == "/" && url.query().is_none() && url.fragment().is_none(),
+                "public_url (PUBLIC_URL) must have no path: the pages and the socket are at the root of a host"
             );
         }
         Ok(())
@@ -197,18 +209,37 @@ impl Config {
         if !shown.secret.is_empty() {
             MASK.clone_into(&mut shown.secret);
         }
-        if let Ok(mut url) = url::Url::parse(&shown.database_url)
-            && url.password().is_some()
-            && url.set_password(Some(MASK)).is_ok()
-        {
-            shown.database_url = url.to_string();
-        }
+        shown.database_url = without_password(&shown.database_url);
         Ok(toml::to_string(&shown)?)
     }
 
     pub fn uses_tls(&self) -> bool {
         self.public_url.starts_with("https:")
     }
+}
+
+/// Secrets stay out of whatever prints this.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted().unwrap_or_default())
+    }
+}
+
+/// A password may stand before the host or in the query; in what is no URL it may stand anywhere.
+fn without_password(database_url: &str) -> String {
+    if database_url.is_empty() || database_url.starts_with("sqlite:") {
+        return database_url.to_owned();
+    }
+    let Some(mut url) = url::Url::parse(database_url).ok().filter(|url| url.fragment().is_none()) else {
+        return MASK.to_owned();
+    };
+    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
+        return MASK.to_owned();
+    }
+    if url.query().is_some() {
+        url.set_query(Some(MASK));
+    }
+    url.to_string()
 }
 
 const DATABASES: [&str; 3] = ["sqlite:", "postgres://", "postgresql://"];
@@ -340,5 +371,10 @@ mod tests {
         let config = load(&[("DATABASE_URL_FILE", file.path().to_str().unwrap())]).unwrap();
         assert_eq!(config.database_url, "postgres://natter:hush@db/natter");
         assert!(!config.redacted().unwrap().contains("hush"));
+        for url in ["postgres://db/n?user=n&password=hush", "postgres://n:a#hush@db/n", "postgres://n:hush@bad host/n"]
+        {
+            let config = load(&[("DATABASE_URL", url)]).unwrap();
+            assert!(!format!("{config:?}").contains("hush"), "{config:?}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::accounts::UserId;
 use crate::accounts::revocation::Revocation;
 use crate::chat::Message;
 
@@ -14,14 +13,14 @@ pub enum Event {
     MessagesPosted(Arc<[Message]>),
     /// Tokens or users that may no longer be used.
     Revoked(Vec<Revocation>),
-    /// This user goes by another e-mail now.
-    EmailChanged(UserId, Arc<str>),
+    /// The log has messages up to this `seq`, whoever has written them.
+    LogReaches(i64),
     /// Nothing comes after this.
     Stopping,
 }
 
-/// How many facts may wait for their hearer; whoever states one more waits.
-const CAPACITY: usize = 256;
+/// How many facts may wait for their hearer; whoever states one more waits. Few, as each may be a whole batch of messages.
+const CAPACITY: usize = 8;
 
 #[derive(Clone)]
 pub struct Events(mpsc::Sender<Event>);

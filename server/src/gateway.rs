@@ -1,6 +1,6 @@
 //! The Socket.IO gateway: the doorway for sockets.
 //!
-//! Here the adapter is picked; the type parameter `A: Adapter` goes no further than this folder.
+//! Here the adapter is picked; the type parameter `A: Adapter` goes no further than this folder and rooms' `socket.rs`.
 
 mod bundle;
 pub mod connection;
@@ -10,9 +10,9 @@ mod front;
 mod handshake;
 mod packet;
 mod polling;
-mod revocations;
 mod session;
 mod transports;
+mod watch;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub struct Gateway {
     /// The server's routes with the sockets beside them.
     pub router: Router,
     pub fan_out: FanOut<LocalAdapter>,
-    pub revocations: revocations::Watch,
+    pub watch: watch::Watch,
     pub io: SocketIo,
 }
 
@@ -60,11 +60,11 @@ pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, newest_se
     };
     io.ns("/", greet.with(prepare));
 
-    let front = front::Front::new(transports, &app.config.gateway);
+    let front = front::Front::new(transports, &app.config);
     Gateway {
         router: routes.layer(layer).layer(from_fn_with_state(front, front::check)),
         fan_out,
-        revocations: revocations::Watch::new(app.clone()),
+        watch: watch::Watch::new(app.clone()),
         io,
     }
 }

@@ -7,7 +7,10 @@ use natter::cli::Command;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Command::parse().run(std::env::vars()).await {
+    // Of what is not UTF-8, nothing is a setting of ours.
+    let environment =
+        std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    match Command::parse().run(environment).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("natter: {error:#}");

@@ -8,8 +8,6 @@ pub struct Metrics {
     pub sockets: Gauge,
     /// Sockets that were cut because they did not keep up.
     pub slow_sockets: Counter,
-    /// Messages refused because the log's queue was full.
-    pub refused_messages: Counter,
 }
 
 #[derive(Default)]

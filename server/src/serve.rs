@@ -27,6 +27,8 @@ use crate::{gateway, http};
 
 /// How long each of the two halves of a stop may take: the messages, then the connections.
 const PATIENCE: Duration = Duration::from_millis(4500);
+/// And the database.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
 /// The pause after a connection could not be accepted, for want of file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const MAX_HEADERS: usize = 100;
@@ -35,6 +37,8 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How the outside reaches a server that listens on `address`, unless it is told.
 pub fn public_url(config: &Config, address: SocketAddr) -> String {
     match config.public_url.trim_end_matches('/') {
+        // Every address of this machine is no address to go to.
+        "" if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
         "" => format!("http://{address}"),
         configured => configured.to_owned(),
     }
@@ -52,13 +56,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     let newest_seq = chat::newest_seq(&app).await.context("the log cannot be read")?;
-    let gateway::Gateway { router, fan_out, revocations, io } =
+    let gateway::Gateway { router, fan_out, watch, io } =
         gateway::build(&app, http::router(app.clone()), events, newest_seq);
 
     let mut tasks = Tasks::default();
     tasks.spawn("log", writer.run());
     tasks.spawn("fan-out", fan_out.run());
-    tasks.spawn("revocations", revocations.run());
+    tasks.spawn("watch", watch.run());
 
     let connections = GracefulShutdown::new();
     let acceptor = Acceptor::new(&app.config, router);
@@ -97,7 +101,13 @@ async fn stop(app: &App, io: &SocketIo, mut tasks: Tasks, connections: GracefulS
     if tokio::time::timeout(PATIENCE, transports).await.is_err() {
         tracing::warn!("connections were still open when the server stopped");
     }
-    Ok(app.database.clone().close().await?)
+    // A task that is still at it holds a connection, for which closing would wait.
+    tasks.0.shutdown().await;
+    let Ok(closed) = tokio::time::timeout(CLOSE_PATIENCE, app.database.clone().close()).await else {
+        tracing::warn!("the database was still busy when the server stopped");
+        return Ok(());
+    };
+    Ok(closed?)
 }
 
 /// What must run for as long as the server does.

@@ -8,6 +8,8 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging to standard error with `filter`, in the syntax of [`EnvFilter`].
 pub fn start(filter: &str) -> Result<()> {
     let filter: EnvFilter = filter.parse().context("log (RUST_LOG) is not a filter")?;
+    // At finer levels it prints what people say and sign in with.
+    let filter = filter.add_directive("tungstenite=info".parse()?);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).try_init() }
         .map_err(|error| anyhow::anyhow!(error))

@@ -53,7 +53,7 @@ async fn a_repeated_offset_answers_the_first_message_and_posts_nothing(
     let mut wire = Wire::enter(&app, &alice).await;
     let first = wire.ask(MESSAGE, &json!({ "message": "first", "clientOffset": "a-1" })).await;
     assert_eq!(first, json!({ "ok": true, "conversation": 1, "seq": 1 }));
-    assert_eq!(wire.ask(MESSAGE, &json!({ "message": "again", "clientOffset": "a-1" })).await, first);
+    assert_eq!(wire.ask(MESSAGE, &json!({ "message": "first", "clientOffset": "a-1" })).await, first);
     wire.hears("alice@ref.example: first").await;
 
     // A client repeats itself when it comes back, without knowing whether it was heard.
@@ -63,6 +63,27 @@ async fn a_repeated_offset_answers_the_first_message_and_posts_nothing(
     for wire in [&mut wire, &mut again] {
         wire.hears("alice@ref.example: marker").await;
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_offset_that_stands_for_another_text_or_for_nothing_is_refused_and_the_text_is_not_lost_silently(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut wire = Wire::enter(&app, &alice).await;
+    wire.ask(MESSAGE, &json!({ "message": "first", "clientOffset": 0 })).await;
+    wire.hears("alice@ref.example: first").await;
+    for (offset, reason) in [
+        (json!(0), "The clientOffset was given to another message."),
+        (json!(""), "A clientOffset is a text that is not empty."),
+        (json!({}), "A clientOffset is a text that is not empty."),
+    ] {
+        let answer = wire.ask(MESSAGE, &json!({ "message": "second", "clientOffset": offset })).await;
+        assert_eq!(answer, json!({ "ok": false, "error": { "code": "invalid", "message": reason } }));
+    }
+    assert_eq!(wire.post("marker").await, 2);
 }
 
 #[rstest]

@@ -266,7 +266,7 @@ async fn a_peer_that_leaves_is_not_announced(
 
 #[rstest]
 #[tokio::test]
-async fn a_message_is_signed_by_the_senders_e_mail_as_it_is_now(
+async fn a_message_is_signed_by_the_e_mail_that_the_sender_had_at_the_last_authentication(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
 ) {
     let app = start(storage).await;
@@ -274,7 +274,8 @@ async fn a_message_is_signed_by_the_senders_e_mail_as_it_is_now(
     let mut wire = Wire::enter(&app, &alice).await;
     let change = alice.request(&app, Method::PATCH, "/api/users/me/").json(&json!({ "email": "new@ref.example" }));
     assert_eq!(change.send().await.unwrap().status(), 200);
-    // The change is told to sockets behind the answer, in order with messages posted from now on.
+    wire.say("hello").await;
+    wire.hears("alice@ref.example: hello").await;
     wire.authenticate(&alice).await;
     wire.say("hello").await;
     wire.hears("new@ref.example: hello").await;

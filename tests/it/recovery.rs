@@ -1,5 +1,6 @@
 //! `serverOffset`: a client that comes back hears what it has missed, once, in order.
 
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -82,6 +83,9 @@ async fn a_message_heard_again_is_the_same_as_the_first_time(
         poster.say(text).await;
         heard.push(poster.message().await);
     }
+    // Not even a new name changes what was said.
+    let change = alice.request(&app, Method::PATCH, "/api/users/me/").json(&json!({ "email": "new@ref.example" }));
+    assert_eq!(change.send().await.unwrap().status(), 200);
     let mut wire = come_back(&app, &alice, &json!(0)).await;
     for message in heard {
         assert_eq!(wire.message().await, message);
@@ -242,4 +246,56 @@ async fn a_message_sent_right_behind_the_offset_comes_after_what_was_missed(
     wire.is_authenticated().await;
     hears_all(&mut wire, 2..=8).await;
     wire.hears("alice@ref.example: new").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_client_may_take_longer_to_catch_up_than_to_authenticate(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    const COUNT: i64 = 100;
+    let settings = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
+    let app = start_with(storage, &settings).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut poster = Wire::enter(&app, &alice).await;
+    for seq in 1..=COUNT {
+        assert_eq!(poster.post(&"x".repeat(100_000)).await, seq);
+        assert_eq!(poster.message().await["seq"], seq);
+    }
+    let mut late = come_back(&app, &alice, &json!(0)).await;
+    // It reads nothing until the deadline of one who came after it has passed.
+    let mut stranger = Wire::connect(&app, Eio::V4, Transport::Websocket).await;
+    stranger.is_disconnected().await;
+    hears_all(&mut late, 1..=COUNT).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_client_that_is_ahead_of_its_node_hears_neither_a_gap_nor_anything_twice(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let here = start(storage).await;
+    let there = here.another().await;
+    let alice = Person::join(&here, "alice").await;
+    let mut poster = Wire::enter(&here, &alice).await;
+    for _ in 0..10 {
+        let seq = poster.post("x").await;
+        let mut wire = come_back(&there, &alice, &json!(seq)).await;
+        let next = poster.post("next").await;
+        hears_all(&mut wire, [next]).await;
+        hears_all(&mut poster, [seq, next]).await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_another_node_has_written_is_heard_without_anybody_speaking_here(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let here = start(storage).await;
+    let there = here.another().await;
+    let alice = Person::join(&here, "alice").await;
+    let mut listener = Wire::enter(&there, &alice).await;
+    Wire::enter(&here, &alice).await.post("hello").await;
+    listener.hears("alice@ref.example: hello").await;
 }

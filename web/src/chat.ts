@@ -14,7 +14,8 @@ const STATES: Record<State, string> = {
   offline: "Offline",
 };
 
-const user = { id: Number(document.body.dataset.userId), email: document.body.dataset.email ?? "" };
+const { userId, email = "", maxBytes } = document.body.dataset;
+const user = { id: Number(userId), email, maxBytes: Number(maxBytes) };
 const state = find("state");
 const scroller = find("scroller");
 

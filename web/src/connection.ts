@@ -12,7 +12,7 @@ export interface Gap {
   next: number;
 }
 
-export type Ack = { ok: true; seq: number; time?: string } | { ok: false; error: { code: string; message: string } };
+export type Ack = { ok: true; seq: number } | { ok: false; error: { code: string; message: string } };
 
 interface FromServer {
   authenticated: (success: true) => void;

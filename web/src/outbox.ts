@@ -22,7 +22,7 @@ export class Outbox {
     private readonly connection: Connection,
     private readonly timeline: Timeline,
     private readonly history: History,
-    private readonly user: { id: number; email: string },
+    private readonly user: { id: number; email: string; maxBytes: number },
   ) {}
 
   async send(text: string) {
@@ -52,6 +52,10 @@ export class Outbox {
   }
 
   private async deliver(draft: Draft) {
+    // The server breaks the connection over a packet that is larger still, and it would be sent again after that.
+    if (new TextEncoder().encode(draft.text).length > this.user.maxBytes) {
+      return this.mark(draft, "refused", "The message is too long.");
+    }
     if (!this.connection.isReady) return this.mark(draft, "waiting");
     this.mark(draft, "sending");
     let ack: Ack;
@@ -65,7 +69,7 @@ export class Outbox {
     }
     if (!ack.ok) return this.mark(draft, "refused", ack.error.message);
     this.drafts.delete(draft);
-    if (draft.heardAs === undefined) this.settle(draft, { ...this.messageOf(draft.text, ack.time), seq: ack.seq });
+    if (draft.heardAs === undefined) this.settle(draft, { ...this.messageOf(draft.text), seq: ack.seq });
   }
 
   private settle(draft: Draft, message: Message) {
@@ -90,7 +94,8 @@ export class Outbox {
     return [button("Retry", () => this.deliver(draft)), button("Discard", discard)];
   }
 
-  private messageOf(text: string, time = new Date().toISOString()): Message {
+  private messageOf(text: string): Message {
+    const time = new Date().toISOString();
     return { message: `${this.user.email}: ${text}`, conversation: 0, seq: 0, author: this.user.id, time };
   }
 }

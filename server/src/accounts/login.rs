@@ -143,8 +143,8 @@ fn field_errors(text: &str, max_characters: usize) -> Vec<String> {
 /// Logs a browser in and sends it on: to `next` if that is on this site, else to the chat. An older session of the same
 /// browser ends, so that a key which somebody else planted or saw is worth nothing.
 pub async fn enter(app: &App, browser: Option<CurrentUser>, user: &User, next: &str) -> Result<Response> {
-    if let Some((session, key)) = browser.and_then(session_of) {
-        accounts::close_session(app, &session, &key).await?;
+    if let Some(session) = browser.and_then(session_of) {
+        accounts::close_session(app, &session).await?;
     }
     let key = accounts::open_session(app, user).await?;
     let mut response = redirect(if is_local_path(next) { next } else { "/" });
@@ -153,16 +153,16 @@ pub async fn enter(app: &App, browser: Option<CurrentUser>, user: &User, next: &
     Ok(response)
 }
 
-fn session_of(browser: CurrentUser) -> Option<(Session, String)> {
+fn session_of(browser: CurrentUser) -> Option<Session> {
     match browser.credential {
-        Credential::Session { session, key } => Some((session, key)),
+        Credential::Session { session, .. } => Some(session),
         Credential::Token { .. } => None,
     }
 }
 
 async fn log_out(State(app): State<App>, Browser(browser): Browser) -> Result<Response> {
-    if let Some((session, key)) = browser.and_then(session_of) {
-        accounts::close_session(&app, &session, &key).await?;
+    if let Some(session) = browser.and_then(session_of) {
+        accounts::close_session(&app, &session).await?;
     }
     let mut response = redirect("/login/");
     cookies::delete_session(&app, response.headers_mut());

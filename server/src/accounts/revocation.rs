@@ -25,9 +25,11 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// How far back a node looks. Transactions do not commit in the order of their ids, and clocks of nodes differ, so that
-/// "newer than the last one seen" would miss some.
+/// How far back a node looks beyond its last look. Transactions do not commit in the order of their ids, and clocks of
+/// nodes differ, so that "newer than the last one seen" would miss some.
 const WINDOW: Duration = Duration::minutes(1);
+/// How long a node may be cut off from the database and still hear of everything.
+const KEPT: Duration = Duration::days(1);
 
 pub async fn of_token(db: &impl ConnectionTrait, id: TokenId) -> Result<()> {
     insert(db, Some(id), None).await
@@ -48,13 +50,13 @@ async fn insert(db: &impl ConnectionTrait, token_id: Option<TokenId>, user_id: O
     Ok(())
 }
 
-pub async fn recent(db: &impl ConnectionTrait) -> Result<Vec<Revocation>> {
-    let since = OffsetDateTime::now_utc() - WINDOW;
-    Ok(Entity::find().filter(Column::CreatedAt.gt(since)).all(db).await?)
+/// All that may have been committed since `time`, and some from before.
+pub async fn since(db: &impl ConnectionTrait, time: OffsetDateTime) -> Result<Vec<Revocation>> {
+    Ok(Entity::find().filter(Column::CreatedAt.gt(time - WINDOW)).all(db).await?)
 }
 
 pub async fn delete_old(db: &impl ConnectionTrait) -> Result<()> {
-    let until = OffsetDateTime::now_utc() - WINDOW * 2;
+    let until = OffsetDateTime::now_utc() - KEPT;
     Entity::delete_many().filter(Column::CreatedAt.lt(until)).exec(db).await?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{Email, MAX_PASSWORD_CHARACTERS, ProfileChange, SignUp, User, UserId};
 use crate::accounts;
+use crate::accounts::email::MALFORMED;
 use crate::app::App;
 use crate::error::{Error, NON_FIELD_ERRORS, Result};
 use crate::http::api::{self, X_TOKEN};
@@ -70,7 +71,8 @@ pub fn sign_up_from(data: &Map<String, Value>) -> Result<SignUp> {
     let first_name = fields.optional("first_name", NAME).unwrap_or_default();
     let last_name = fields.optional("last_name", NAME).unwrap_or_default();
     fields.finish()?;
-    let email = email.ok_or(Error::NotFound)?;
+    // Without one, there was something to refuse.
+    let email = email.ok_or_else(|| Error::invalid("email", MALFORMED))?;
     Ok(SignUp { email, password, first_name, last_name })
 }
 
@@ -102,7 +104,8 @@ async fn addressed(app: &App, caller: User, id: &str) -> Result<User> {
     if id == "me" {
         return Ok(caller);
     }
-    accounts::find_user(app, UserId(id.parse().map_err(|_| Error::NotFound)?)).await
+    let number = id.parse().ok().filter(|_| id.bytes().all(|byte| byte.is_ascii_digit()));
+    accounts::find_user(app, UserId(number.ok_or(Error::NotFound)?)).await
 }
 
 fn profile_change_from(data: &Map<String, Value>) -> Result<ProfileChange> {
@@ -179,8 +182,8 @@ async fn log_out(State(app): State<App>, caller: CurrentUser) -> Result<Response
     let mut response = api::empty(StatusCode::NO_CONTENT);
     match caller.credential {
         Credential::Token { id, .. } => accounts::revoke_token(&app, id).await?,
-        Credential::Session { session, key } => {
-            accounts::close_session(&app, &session, &key).await?;
+        Credential::Session { session, .. } => {
+            accounts::close_session(&app, &session).await?;
             cookies::delete_session(&app, response.headers_mut());
         }
     }

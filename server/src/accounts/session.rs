@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveValue::Set, ConnectionTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, QuerySelect};
 use time::{Duration, OffsetDateTime};
 
 use super::token::hash;
@@ -38,6 +38,9 @@ impl Related<user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// How many sessions are ended by one statement. Nobody has as many, and of expired ones the rest goes next time.
+const AT_ONCE: u64 = 10_000;
+
 /// The session with this key and its user, unless it has expired.
 pub async fn with_user(db: &impl ConnectionTrait, key: &str) -> Result<Option<(Session, User)>> {
     let live =
@@ -70,17 +73,20 @@ pub async fn count_token(db: &impl ConnectionTrait, session: &Session) -> Result
     Ok(update.exec(db).await?.rows_affected == 1)
 }
 
-pub async fn delete(db: &impl ConnectionTrait, id: i64) -> Result<()> {
-    Entity::delete_by_id(id).exec(db).await?;
-    Ok(())
+pub async fn ids_of_user(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<i64>> {
+    ids(db, Column::UserId.eq(user)).await
 }
 
-pub async fn delete_of_user(db: &impl ConnectionTrait, user: UserId) -> Result<()> {
-    Entity::delete_many().filter(Column::UserId.eq(user)).exec(db).await?;
-    Ok(())
+pub async fn ids_of_expired(db: &impl ConnectionTrait) -> Result<Vec<i64>> {
+    ids(db, Column::ExpiresAt.lte(OffsetDateTime::now_utc())).await
 }
 
-pub async fn delete_expired(db: &impl ConnectionTrait) -> Result<()> {
-    Entity::delete_many().filter(Column::ExpiresAt.lte(OffsetDateTime::now_utc())).exec(db).await?;
+async fn ids(db: &impl ConnectionTrait, which: impl sea_orm::sea_query::IntoCondition) -> Result<Vec<i64>> {
+    let query = Entity::find().select_only().column(Column::Id).filter(which).limit(AT_ONCE);
+    Ok(query.into_tuple().all(db).await?)
+}
+
+pub async fn delete(db: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
+    Entity::delete_many().filter(Column::Id.is_in(sessions.iter().copied())).exec(db).await?;
     Ok(())
 }

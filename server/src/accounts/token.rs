@@ -19,6 +19,7 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: TokenId,
     pub user_id: UserId,
+    pub session_id: Option<i64>,
     #[sea_orm(unique)]
     pub key_hash: Vec<u8>,
     pub created_at: OffsetDateTime,
@@ -51,10 +52,11 @@ pub async fn with_owner(db: &impl ConnectionTrait, key: &str) -> Result<Option<(
     Ok(found.and_then(|(token, owner)| Some((token, owner?))))
 }
 
-/// Stores `key` for `owner`; one that is there already stays as it is.
-pub async fn keep(db: &impl ConnectionTrait, owner: UserId, key: &str) -> Result<()> {
+/// Stores `key` for `owner`, and for a session where it is made for one; one that is there already stays as it is.
+pub async fn keep(db: &impl ConnectionTrait, owner: UserId, session: Option<i64>, key: &str) -> Result<()> {
     let token = ActiveModel {
         user_id: Set(owner),
+        session_id: Set(session),
         key_hash: Set(hash(key)),
         created_at: Set(OffsetDateTime::now_utc()),
         ..Default::default()
@@ -62,6 +64,12 @@ pub async fn keep(db: &impl ConnectionTrait, owner: UserId, key: &str) -> Result
     let once = OnConflict::column(Column::KeyHash).do_nothing().to_owned();
     Entity::insert(token).on_conflict(once).exec_without_returning(db).await?;
     Ok(())
+}
+
+/// Deletes the tokens that were made for these sessions.
+pub async fn delete_of_sessions(db: &impl ConnectionTrait, sessions: &[i64]) -> Result<Vec<TokenId>> {
+    let of_sessions = Entity::delete_many().filter(Column::SessionId.is_in(sessions.iter().copied()));
+    Ok(of_sessions.exec_with_returning(db).await?.into_iter().map(|token| token.id).collect())
 }
 
 pub async fn delete(db: &impl ConnectionTrait, id: TokenId) -> Result<()> {

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::conversation::{self, ConversationId};
-use super::message::{self, Message, NewMessage};
+use super::message::{self, Message, Named, NewMessage};
 use crate::accounts::UserId;
 use crate::config::Chat;
 use crate::database::Database;
@@ -70,7 +70,7 @@ impl Refusal {
     }
 }
 
-/// The way into the log; a clone is a handle.
+/// The way into the log.
 pub struct Log {
     queue: Mutex<Option<mpsc::Sender<Queued>>>,
     bytes: Arc<Semaphore>,
@@ -134,8 +134,8 @@ impl Writer {
                 if !new.is_empty() {
                     self.events.publish(Event::MessagesPosted(new.into())).await;
                 }
-                for (post, message) in posts.into_iter().zip(results) {
-                    (post.reply)(Ok(message));
+                for (post, result) in posts.into_iter().zip(results) {
+                    (post.reply)(result);
                 }
             }
             Err(error) => {
@@ -177,47 +177,53 @@ struct Committed {
     /// The messages that are new, in order of `seq`.
     new: Vec<Message>,
     /// For each post its message, whether new or known before.
-    results: Vec<Message>,
+    results: Vec<Result<Message, Refusal>>,
 }
 
-/// Gives each new post the next number after `last`, and each repeat the message that it repeats.
+/// Gives each new post the next number after `last`, and each repeat the message that it repeats. A name that stands for
+/// another text already is refused: its sender would take the new one for posted.
 fn number(
     conversation: ConversationId,
     last: i64,
     posts: &[Post],
-    mut known: HashMap<(UserId, String), Message>,
+    mut known: HashMap<(UserId, String), Named>,
 ) -> Committed {
     let now = to_microseconds(OffsetDateTime::now_utc());
     let mut committed = Committed { new: Vec::new(), results: Vec::with_capacity(posts.len()) };
     for post in posts {
         let name = post.client_offset.as_ref().map(|offset| (post.author, offset.clone()));
-        if let Some(message) = name.as_ref().and_then(|name| known.get(name)) {
-            committed.results.push(message.clone());
+        if let Some(first) = name.as_ref().and_then(|name| known.get(name)) {
+            let result = if first.text == post.text { Ok(first.message.clone()) } else { Err(NAME_TAKEN) };
+            committed.results.push(result);
             continue;
         }
         let message = Message {
-            line: format!("{}: {}", post.email, post.text).into(),
+            line: Message::line(&post.email, &post.text),
             conversation,
             seq: last + i64::try_from(committed.new.len()).unwrap_or(i64::MAX) + 1,
             author: post.author,
             created_at: now,
         };
         if let Some(name) = name {
-            known.insert(name, message.clone());
+            known.insert(name, Named { message: message.clone(), text: post.text.clone() });
         }
         committed.new.push(message.clone());
-        committed.results.push(message);
+        committed.results.push(Ok(message));
     }
     committed
 }
 
+const NAME_TAKEN: Refusal = Refusal::Invalid("The clientOffset was given to another message.");
+
 impl Committed {
     fn rows<'a>(&'a self, posts: &'a [Post]) -> impl Iterator<Item = NewMessage> + 'a {
         let mut new = self.new.iter().peekable();
-        posts.iter().zip(&self.results).filter_map(move |(post, message)| {
-            new.next_if(|next| next.seq == message.seq).map(|message| NewMessage {
-                seq: message.seq,
+        posts.iter().zip(&self.results).filter_map(move |(post, result)| {
+            let seq = result.as_ref().ok()?.seq;
+            new.next_if(|next| next.seq == seq).map(|message| NewMessage {
+                seq,
                 author: post.author,
+                email: post.email.clone(),
                 text: post.text.clone(),
                 client_offset: post.client_offset.clone(),
                 created_at: message.created_at,

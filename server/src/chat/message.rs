@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder, QuerySelect};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, QueryOrder, QuerySelect};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::conversation::ConversationId;
-use crate::accounts::{UserId, user};
+use crate::accounts::UserId;
 use crate::error::Result;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -20,22 +21,14 @@ pub struct Model {
     pub conversation_id: ConversationId,
     pub seq: i64,
     pub author_id: UserId,
+    pub author_email: String,
     pub text: String,
     pub client_offset: Option<String>,
     pub created_at: OffsetDateTime,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {
-    #[sea_orm(belongs_to = "user::Entity", from = "Column::AuthorId", to = "user::Column::Id")]
-    Author,
-}
-
-impl Related<user::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::Author.def()
-    }
-}
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
@@ -54,10 +47,16 @@ pub struct Message {
 }
 
 impl Message {
-    fn of((message, author): (Model, Option<user::Model>)) -> Self {
-        let email = author.map(|author| author.email).unwrap_or_default();
+    /// The line that everybody sees.
+    pub fn line(email: &str, text: &str) -> Arc<str> {
+        format!("{email}: {text}").into()
+    }
+}
+
+impl From<Model> for Message {
+    fn from(message: Model) -> Self {
         Self {
-            line: format!("{email}: {}", message.text).into(),
+            line: Self::line(&message.author_email, &message.text),
             conversation: message.conversation_id,
             seq: message.seq,
             author: message.author_id,
@@ -70,6 +69,7 @@ impl Message {
 pub struct NewMessage {
     pub seq: i64,
     pub author: UserId,
+    pub email: Arc<str>,
     pub text: String,
     pub client_offset: Option<String>,
     pub created_at: OffsetDateTime,
@@ -84,6 +84,7 @@ pub async fn insert_all(
         conversation_id: Set(conversation),
         seq: Set(new.seq),
         author_id: Set(new.author),
+        author_email: Set(new.email.to_string()),
         text: Set(new.text),
         client_offset: Set(new.client_offset),
         created_at: Set(new.created_at),
@@ -93,22 +94,30 @@ pub async fn insert_all(
     Ok(())
 }
 
+/// A stored message, with the name that its author gave it.
+pub struct Named {
+    pub message: Message,
+    pub text: String,
+}
+
 /// Stored messages by author and the name that the author gave them.
 pub async fn by_client_offset(
     db: &impl ConnectionTrait,
     conversation: ConversationId,
     names: &[(UserId, &str)],
-) -> Result<HashMap<(UserId, String), Message>> {
-    let found = Entity::find()
-        .filter(Column::AuthorId.is_in(names.iter().map(|(author, _)| *author)))
-        .filter(Column::ConversationId.eq(conversation))
-        .filter(Column::ClientOffset.is_in(names.iter().map(|(_, offset)| *offset)))
-        .find_also_related(user::Entity)
-        .all(db)
-        .await?;
+) -> Result<HashMap<(UserId, String), Named>> {
+    let mut by_author: HashMap<UserId, Vec<&str>> = HashMap::new();
+    for (author, offset) in names {
+        by_author.entry(*author).or_default().push(offset);
+    }
+    let wanted = by_author.into_iter().fold(Condition::any(), |wanted, (author, offsets)| {
+        wanted.add(Column::AuthorId.eq(author).and(Column::ClientOffset.is_in(offsets)))
+    });
+    let found = Entity::find().filter(Column::ConversationId.eq(conversation)).filter(wanted).all(db).await?;
     let pairs = found.into_iter().filter_map(|row| {
-        let offset = row.0.client_offset.clone()?;
-        Some(((row.0.author_id, offset), Message::of(row)))
+        let name = (row.author_id, row.client_offset.clone()?);
+        let text = row.text.clone();
+        Some((name, Named { message: row.into(), text }))
     });
     Ok(pairs.collect())
 }
@@ -117,12 +126,12 @@ pub async fn by_client_offset(
 pub async fn after(db: &impl ConnectionTrait, id: ConversationId, seq: i64, limit: u64) -> Result<Vec<Message>> {
     let query = Entity::find().filter(Column::ConversationId.eq(id)).filter(Column::Seq.gt(seq));
     let query = query.order_by_asc(Column::Seq).limit(limit);
-    Ok(query.find_also_related(user::Entity).all(db).await?.into_iter().map(Message::of).collect())
+    Ok(query.all(db).await?.into_iter().map(Message::from).collect())
 }
 
 /// The last `limit` messages before `seq`, newest first.
 pub async fn before(db: &impl ConnectionTrait, id: ConversationId, seq: i64, limit: u64) -> Result<Vec<Message>> {
     let query = Entity::find().filter(Column::ConversationId.eq(id)).filter(Column::Seq.lt(seq));
     let query = query.order_by_desc(Column::Seq).limit(limit);
-    Ok(query.find_also_related(user::Entity).all(db).await?.into_iter().map(Message::of).collect())
+    Ok(query.all(db).await?.into_iter().map(Message::from).collect())
 }

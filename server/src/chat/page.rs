@@ -23,6 +23,7 @@ struct ChatPage {
     csrf_token: String,
     user_id: i64,
     email: String,
+    max_bytes: usize,
 }
 
 async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> Result<Response> {
@@ -30,7 +31,12 @@ async fn show(State(app): State<App>, Browser(browser): Browser, headers: Header
         return Ok(to_login(&app, &headers, "/login/", &uri));
     };
     let csrf_token = csrf::token_for(&headers);
-    let page = ChatPage { csrf_token: csrf_token.clone(), user_id: browser.user.id.0, email: browser.user.email };
+    let page = ChatPage {
+        csrf_token: csrf_token.clone(),
+        user_id: browser.user.id.0,
+        email: browser.user.email,
+        max_bytes: app.config.chat.max_message_bytes.get(),
+    };
     let mut response = Page(page).into_response();
     cookies::set_csrf(&app, response.headers_mut(), &csrf_token);
     Ok(response)

@@ -26,7 +26,9 @@ pub fn receive<A: Adapter>(
         }
         return;
     };
-    let client_offset = payload.get("clientOffset").and_then(text_of);
+    // One that is no text is as good as an empty one.
+    let client_offset = payload.get("clientOffset").filter(|offset| !offset.is_null());
+    let client_offset = client_offset.map(|offset| text_of(offset).unwrap_or_default());
     let (socket, offset) = (socket.clone(), client_offset.clone());
     let reply = Box::new(move |result| match (result, ack) {
         (Ok(message), Some(ack)) => accept(ack, &message),

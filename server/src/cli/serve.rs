@@ -34,7 +34,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
 
 fn welcome(app: &App) {
     let url = &app.public_url;
-    println!(
+    let text = format!(
         "Natter {version} is listening.
 
   Chat    {url}/
@@ -48,4 +48,8 @@ fn welcome(app: &App) {
 ",
         version = env!("CARGO_PKG_VERSION"),
     );
+    // A server without anybody at its terminal serves all the same.
+    if let Err(error) = super::say(&text) {
+        tracing::warn!(%error, "the welcome could not be printed");
+    }
 }

@@ -25,14 +25,15 @@ pub enum Action {
     Promote { email: String },
     /// Shut an account out, at once and everywhere.
     Deactivate { email: String },
+    /// Let a deactivated account in again.
+    Activate { email: String },
 }
 
 pub async fn run(config: Config, action: Action) -> Result<()> {
     let (app, ..) = App::open(config, String::new()).await?;
     let done = perform(&app, action).await?;
     app.database.clone().close().await?;
-    println!("{done}");
-    Ok(())
+    super::say(&format!("{done}\n"))
 }
 
 async fn perform(app: &App, action: Action) -> Result<String> {
@@ -67,6 +68,11 @@ async fn perform(app: &App, action: Action) -> Result<String> {
             accounts::deactivate(app, &user).await?;
             Ok(format!("{email} can no longer sign in."))
         }
+        Action::Activate { email } => {
+            let user = find(app, &email).await?;
+            accounts::activate(app, &user).await?;
+            Ok(format!("{email} can sign in again."))
+        }
     }
 }
 
@@ -83,6 +89,9 @@ fn read_password() -> Result<String> {
         std::io::stdin().lock().read_line(&mut password)?;
     }
     let password = password.trim();
+    if password.contains('\0') {
+        bail!("a password has no null characters");
+    }
     if password.is_empty() || password.chars().count() > accounts::MAX_PASSWORD_CHARACTERS {
         bail!("a password has 1 to {} characters", accounts::MAX_PASSWORD_CHARACTERS);
     }

@@ -40,7 +40,10 @@ pub enum Carries {
 }
 
 impl Connection {
+    /// What was said of the connection before concerned another session.
     pub fn carry(&self, what: Carries) {
+        self.connected.store(false, Ordering::Release);
+        self.closing.store(false, Ordering::Release);
         self.carries.store(what as u8, Ordering::Release);
     }
 

@@ -41,6 +41,9 @@ fn room_of_token(id: TokenId) -> String {
     format!("token:{}", id.0)
 }
 
+/// How many messages are read from the log at once.
+const LOG_PAGE: u64 = 100;
+
 /// How many sockets may wait to be let in; one more waits before the queue.
 const JOINS: usize = 1024;
 
@@ -55,7 +58,7 @@ pub struct FanOut<A: Adapter> {
     revocations: Arc<AtomicU64>,
     /// The last message sent.
     seq: i64,
-    /// The newest messages sent, each with the one before it, up to `seq`.
+    /// The newest messages sent, without a gap, up to `seq`.
     recent: VecDeque<Encoded>,
     recent_bytes: usize,
 }
@@ -135,22 +138,30 @@ impl<A: Adapter> FanOut<A> {
                     Some(Event::Stopping) | None => break,
                     Some(event) => self.hear(event).await,
                 },
-                Some(join) = self.joins.recv() => self.admit(join),
+                Some(join) = self.joins.recv() => self.admit(join).await,
             }
         }
     }
 
     async fn hear(&mut self, event: Event) {
         match event {
-            Event::MessagesPosted(messages) => {
-                if let Err(error) = self.send_all(&messages).await {
-                    // The next message shows the hole, and the log is read again.
-                    tracing::error!(%error, "messages could not be sent");
-                }
-            }
+            Event::MessagesPosted(messages) => self.send_or_retry(&messages).await,
+            Event::LogReaches(seq) => self.catch_up_or_retry(seq).await,
             Event::Revoked(revocations) => self.revoke(&revocations),
-            Event::EmailChanged(user, email) => self.rename(user, &email),
             Event::Stopping => {}
+        }
+    }
+
+    /// What fails here is tried again: the log is looked at several times a second.
+    async fn send_or_retry(&mut self, messages: &[Message]) {
+        if let Err(error) = self.send_all(messages).await {
+            tracing::error!(%error, "messages could not be sent");
+        }
+    }
+
+    async fn catch_up_or_retry(&mut self, seq: i64) {
+        if let Err(error) = self.catch_up(seq).await {
+            tracing::error!(%error, "the log could not be read");
         }
     }
 
@@ -158,16 +169,22 @@ impl<A: Adapter> FanOut<A> {
     /// the log first.
     async fn send_all(&mut self, messages: &[Message]) -> Result<()> {
         let Some(first) = messages.first() else { return Ok(()) };
-        while self.seq + 1 < first.seq {
-            let missed = chat::missed(&self.app, self.seq, self.app.config.chat.max_page_size.get()).await?;
-            let missed: Vec<_> = missed.into_iter().take_while(|message| message.seq < first.seq).collect();
+        self.catch_up(first.seq - 1).await?;
+        let new: Vec<_> = messages.iter().filter(|message| message.seq > self.seq).cloned().collect();
+        self.send(&new).await
+    }
+
+    /// Sends what the log has up to `seq`, if that is news.
+    async fn catch_up(&mut self, seq: i64) -> Result<()> {
+        while self.seq < seq {
+            let missed = chat::missed(&self.app, self.seq, LOG_PAGE).await?;
+            let missed: Vec<_> = missed.into_iter().take_while(|message| message.seq <= seq).collect();
             if missed.is_empty() {
                 break;
             }
             self.send(&missed).await?;
         }
-        let new: Vec<_> = messages.iter().filter(|message| message.seq > self.seq).cloned().collect();
-        self.send(&new).await
+        Ok(())
     }
 
     async fn send(&mut self, messages: &[Message]) -> Result<()> {
@@ -177,7 +194,7 @@ impl<A: Adapter> FanOut<A> {
         for portion in portions(&encoded) {
             for socket in self.io.to(EVERYONE).sockets() {
                 if emit_all(&socket, portion.iter()).is_err() {
-                    self.cut(socket);
+                    self.cut(&socket);
                 }
                 // Other tasks get their turn; nobody joins meanwhile.
                 tokio::task::coop::consume_budget().await;
@@ -200,15 +217,19 @@ impl<A: Adapter> FanOut<A> {
         }
     }
 
-    /// A client that does not keep up is told nothing more, so that what it has heard has no hole; it can come back and
-    /// get the rest.
-    fn cut(&self, socket: SocketRef<A>) {
+    /// A client that does not keep up is told nothing more, so that what it has heard has no hole. Its connection breaks,
+    /// upon which clients come back by themselves, and get the rest.
+    fn cut(&self, socket: &SocketRef<A>) {
         self.app.metrics.slow_sockets.up();
-        tracing::info!("a client that does not keep up is disconnected");
-        disconnect::disconnect(&self.transports, socket);
+        tracing::info!("a client that does not keep up is cut off");
+        disconnect::hang_up(&self.transports, socket);
     }
 
-    fn admit(&self, join: Join<A>) {
+    async fn admit(&mut self, join: Join<A>) {
+        // An ack or the history may name a message that is still to be sent from here.
+        if let Some(offset) = join.offset {
+            self.catch_up_or_retry(offset).await;
+        }
         let joined = self.try_admit(&join);
         if join.reply.send(joined).is_err() {
             tracing::debug!("a socket has gone while it was let in");
@@ -229,7 +250,7 @@ impl<A: Adapter> FanOut<A> {
                 return Joined::Behind { seq: self.seq };
             };
             if emit_all(socket, missed).is_err() {
-                self.cut(socket.clone());
+                self.cut(socket);
                 return Joined::Hears;
             }
         }
@@ -260,16 +281,8 @@ impl<A: Adapter> FanOut<A> {
             let rooms = [revocation.token_id.map(room_of_token), revocation.user_id.map(room_of_user)];
             for room in rooms.into_iter().flatten() {
                 for socket in self.io.to(room).sockets() {
-                    disconnect::disconnect(&self.transports, socket);
+                    disconnect::dismiss(&self.transports, socket);
                 }
-            }
-        }
-    }
-
-    fn rename(&self, user: UserId, email: &Arc<str>) {
-        for socket in self.io.to(room_of_user(user)).sockets() {
-            if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
-                session.rename(email.clone());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What the protocol engine does not check: the request line, the websocket handshake, and the answers of its errors.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -15,7 +16,7 @@ use super::bundle;
 use super::connection::{Carries, Connection};
 use super::polling::{Framing, session_in};
 use super::transports::{Transports, Upgrade};
-use crate::config;
+use crate::config::Config;
 use crate::http::body;
 
 const PATH: &str = "/socket.io/";
@@ -25,11 +26,17 @@ pub struct Front {
     transports: Transports,
     bundle: Router,
     max_body_bytes: usize,
+    body_timeout: Duration,
 }
 
 impl Front {
-    pub fn new(transports: Transports, config: &config::Gateway) -> Self {
-        Self { transports, bundle: bundle::routes(), max_body_bytes: config.max_http_buffer_size.get() }
+    pub fn new(transports: Transports, config: &Config) -> Self {
+        Self {
+            transports,
+            bundle: bundle::routes(),
+            max_body_bytes: config.gateway.max_http_buffer_size.get(),
+            body_timeout: Duration::from_secs(config.http.request_timeout_seconds.get()),
+        }
     }
 }
 
@@ -116,7 +123,12 @@ impl Front {
             close_session(request.uri().clone(), framing, next).await;
             return Err(Instead::of(framing.end(session)));
         }
-        let request = if is_post { self.whole(request, known).await? } else { request };
+        let request = match (is_post, known) {
+            (false, _) => request,
+            (true, Some((session, framing))) => self.whole(request, session, framing).await?,
+            // A websocket's session, or none: the engine tells, without its body.
+            (true, None) => request.map(|_| Body::empty()),
+        };
         let response = next.run(request).await;
         if response.status() == StatusCode::BAD_REQUEST {
             return Ok(as_node(response).await);
@@ -168,20 +180,22 @@ impl Front {
             return Ok(response);
         }
         connection.carry(Carries::Http);
+        if let Some(session) = &query.session {
+            self.transports.give_up_upgrade(session);
+        }
         Ok(as_node(response).await)
     }
 
     /// A request with its whole body: one that is too large is refused before any packet of it is handled, and the text
     /// of Engine.IO 3 clients is encoded once.
-    async fn whole(&self, request: Request, known: Option<(&str, Framing)>) -> Result<Request, Instead> {
+    async fn whole(&self, request: Request, session: &str, framing: Framing) -> Result<Request, Instead> {
         let (parts, body) = request.into_parts();
-        let bytes = body::read(body, self.max_body_bytes).await.map_err(Instead::of)?;
+        let read = tokio::time::timeout(self.body_timeout, body::read(body, self.max_body_bytes));
+        let bytes = read.await.map_err(|_| Instead::of(Refusal::BadRequest))?.map_err(Instead::of)?;
         let is_binary =
             parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/octet-stream");
-        let normal = known.filter(|(_, framing)| framing.is_version_3() && !is_binary).and_then(|(session, _)| {
-            let text = std::str::from_utf8(&bytes).ok()?;
-            self.transports.learn_encoding(session, text)?.normalize(text)
-        });
+        let text = std::str::from_utf8(&bytes).ok().filter(|_| framing.is_version_3() && !is_binary);
+        let normal = text.and_then(|text| self.transports.learn_encoding(session, text)?.normalize(text));
         Ok(Request::from_parts(parts, normal.map_or_else(|| Body::from(bytes.clone()), Body::from)))
     }
 }

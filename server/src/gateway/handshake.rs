@@ -32,7 +32,7 @@ pub async fn authenticate<A: Adapter>(session: Arc<Session<A>>, socket: SocketRe
         Err(error) => {
             // The token may well be good. A client whose connection breaks comes back by itself.
             error.log();
-            session.hang_up(&socket);
+            disconnect::hang_up(&session.transports, &socket);
         }
     }
 }
@@ -45,6 +45,7 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
         // Before the look-up, so that what is revoked after it is noticed at the join.
         let revocations = session.joins.revocations();
         let (token, user) = accounts::user_of_token(&session.app, token).await?;
+        session.accept();
         let identity = Identity { user: user.id, email: user.email.as_str().into(), token };
         loop {
             match join(session, socket, &identity, offset, revocations, is_told).await? {
@@ -138,7 +139,7 @@ fn refuse<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>) {
             tokio::spawn(async move {
                 // Clients acknowledge with no argument, or with any.
                 if matches!(ack.await, Ok(_) | Err(AckError::Decode(_))) {
-                    disconnect::disconnect(&session.transports, socket);
+                    disconnect::dismiss(&session.transports, socket);
                 }
             });
         }
@@ -148,8 +149,13 @@ fn refuse<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>) {
 
 /// Disconnects a socket that has not authenticated in time.
 pub async fn enforce_deadline<A: Adapter>(session: Arc<Session<A>>, socket: SocketRef<A>) {
-    tokio::time::sleep(session.app.config.gateway.auth_timeout).await;
-    if !session.is_authenticated() && socket.connected() {
-        disconnect::disconnect(&session.transports, socket);
+    let timeout = session.app.config.gateway.auth_timeout;
+    tokio::time::sleep(timeout).await;
+    // Nobody is dismissed because the server is slow.
+    while socket.connected() && session.is_looking_up() {
+        tokio::time::sleep(timeout).await;
+    }
+    if socket.connected() && !session.is_accepted() {
+        disconnect::dismiss(&session.transports, socket);
     }
 }

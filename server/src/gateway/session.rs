@@ -39,6 +39,10 @@ struct Backlog {
 struct State<A: Adapter> {
     identity: Option<Identity>,
     is_authenticating: bool,
+    /// A token was good once: the deadline is met, even if the client is still catching up.
+    is_accepted: bool,
+    /// The server has ended the socket: nothing it sends counts any more.
+    is_over: bool,
     waiting: VecDeque<Inbound<A>>,
 }
 
@@ -50,7 +54,13 @@ pub enum Inbound<A: Adapter> {
 
 impl<A: Adapter> Session<A> {
     pub fn new(app: App, transports: Transports, joins: Joins<A>) -> Arc<Self> {
-        let state = State { identity: None, is_authenticating: false, waiting: VecDeque::new() };
+        let state = State {
+            identity: None,
+            is_authenticating: false,
+            is_accepted: false,
+            is_over: false,
+            waiting: VecDeque::new(),
+        };
         Arc::new(Self { app, transports, joins, state: Mutex::new(state), backlog: Mutex::default() })
     }
 
@@ -72,14 +82,16 @@ impl<A: Adapter> Session<A> {
     /// Takes the next event of this socket.
     pub fn receive(self: &Arc<Self>, socket: &SocketRef<A>, inbound: Inbound<A>) {
         let mut state = self.state();
-        if !state.is_authenticating {
+        if state.is_over {
+            refuse(inbound);
+        } else if !state.is_authenticating {
             self.handle(&mut state, socket, inbound);
         } else if state.waiting.len() < self.app.config.gateway.pending_events.get() {
             state.waiting.push_back(inbound);
         } else {
             drop(state);
             tracing::info!("a socket sent too much before its authentication was through");
-            disconnect::disconnect(&self.transports, socket.clone());
+            disconnect::dismiss(&self.transports, socket.clone());
         }
     }
 
@@ -92,11 +104,7 @@ impl<A: Adapter> Session<A> {
             (Inbound::Message { payload, ack }, Some(identity)) => {
                 chat::socket::receive(&self.app, identity, &payload, socket, ack);
             }
-            (Inbound::Message { ack, .. }, None) => {
-                if let Some(ack) = ack {
-                    chat::socket::refuse(ack, Refusal::Unauthenticated);
-                }
-            }
+            (message, None) => refuse(message),
         }
     }
 
@@ -104,7 +112,7 @@ impl<A: Adapter> Session<A> {
     pub fn finish_authentication(self: &Arc<Self>, socket: &SocketRef<A>, identity: Option<Identity>) {
         let mut state = self.state();
         state.is_authenticating = false;
-        if identity.is_some() {
+        if identity.is_some() && !state.is_over {
             state.identity = identity;
         }
         while !state.is_authenticating
@@ -114,28 +122,40 @@ impl<A: Adapter> Session<A> {
         }
     }
 
-    pub fn is_authenticated(&self) -> bool {
-        self.state().identity.is_some()
+    /// The token in flight is good; the client may take its time to catch up.
+    pub fn accept(&self) {
+        self.state().is_accepted = true;
     }
 
-    /// The socket's user goes by another e-mail now.
-    pub fn rename(&self, email: Arc<str>) {
-        if let Some(identity) = &mut self.state().identity {
-            identity.email = email;
-        }
+    pub fn is_accepted(&self) -> bool {
+        self.state().is_accepted
     }
 
-    /// Closes the connection without a word, as for a packet that is none: the client sees a broken transport, and comes
-    /// back if it is made to.
-    pub fn hang_up(&self, socket: &SocketRef<A>) {
-        match self.transports.websocket_of(socket) {
-            Some(connection) => connection.close(),
-            None => disconnect::disconnect(&self.transports, socket.clone()),
-        }
+    /// Whether a token is being looked up that may turn out to be the first good one.
+    pub fn is_looking_up(&self) -> bool {
+        let state = self.state();
+        state.is_authenticating && !state.is_accepted
+    }
+
+    /// Nothing that the socket sends counts from here on, and nothing that waits.
+    pub fn end(&self) {
+        let mut state = self.state();
+        state.is_over = true;
+        state.identity = None;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(refuse);
     }
 
     fn state(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What nobody may say is answered, if an answer was asked for.
+fn refuse<A: Adapter>(inbound: Inbound<A>) {
+    if let Inbound::Message { ack: Some(ack), .. } = inbound {
+        chat::socket::refuse(ack, Refusal::Unauthenticated);
     }
 }
 
@@ -159,7 +179,7 @@ impl<A: Adapter> MessageHandler<A, ()> for Listener<A> {
             Ok(payload) => payload,
             Err(error) => {
                 tracing::debug!(%error, "a packet could not be parsed");
-                return self.session.hang_up(&reference);
+                return disconnect::hang_up(&self.session.transports, &reference);
             }
         };
         let inbound = match self.hears {

@@ -43,7 +43,7 @@ enum Stage {
     Connected,
     /// The server is disconnecting it: the packet that says so is to be polled.
     Ending,
-    /// It has been polled: the next answer is the end.
+    /// There is nothing more to tell: the next answer is the end.
     Told,
 }
 
@@ -112,6 +112,20 @@ impl Transports {
     pub fn end<A: Adapter>(&self, socket: &Socket<A>) {
         if let Some(polling) = self.lock().polling.get_mut(&socket.id.to_string()) {
             polling.enter(Stage::Ending);
+        }
+    }
+
+    /// The session ends without a word: its poller hears the end next.
+    pub fn break_off<A: Adapter>(&self, socket: &Socket<A>) {
+        if let Some(polling) = self.lock().polling.get_mut(&socket.id.to_string()) {
+            polling.enter(Stage::Told);
+        }
+    }
+
+    /// The connection did not become a websocket after all.
+    pub fn give_up_upgrade(&self, session: &str) {
+        if let Some(polling) = self.lock().polling.get_mut(session) {
+            polling.websocket = Weak::new();
         }
     }
 

@@ -55,6 +55,16 @@ test('markup in a message stays text', async t => {
   }
 });
 
+test('a text that is too long is kept back, and what follows it is sent', async t => {
+  const [alice, bob] = await aliceAndBob(t);
+  await alice.fill('#m', 'x'.repeat(1_100_000));
+  await alice.press('#m', 'Enter');
+  await alice.getByText('Not sent. The message is too long.').waitFor();
+  await alice.getByRole('button', { name: 'Discard' }).click();
+  await saysIt(alice, 'shorter');
+  await reads(bob, said);
+});
+
 test('a restart of the server loses and doubles nothing', async t => {
   const [alice, bob] = await aliceAndBob(t);
   await saysIt(alice, 'before');

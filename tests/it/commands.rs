@@ -102,13 +102,18 @@ async fn a_running_server_shuts_out_who_is_deactivated(#[values(Sqlite, Postgres
     assert_eq!(browser.get("/api/users/me/").answer().await.status, 403);
     assert_eq!(browser.get("/").answer().await.status, 302);
     assert_eq!(sign_in(&app, &ann.email, PASSWORD).await, 400);
+
+    let outcome = natter_beside(&app, &["user", "activate", &ann.email], "").await;
+    assert_eq!(outcome.done(), "ann@ref.example can sign in again.\n");
+    assert_eq!(sign_in(&app, &ann.email, PASSWORD).await, 201);
+    assert_eq!(ann.get(&app, "/api/users/me/").answer().await.status, 200);
 }
 
 #[rstest]
 #[tokio::test]
 async fn nobody_is_found_by_an_unknown_address(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start(storage).await;
-    for action in ["set-password", "promote", "deactivate"] {
+    for action in ["set-password", "promote", "deactivate", "activate"] {
         let outcome = natter_beside(&app, &["user", action, "nobody@ref.example"], "tree lamp\n").await;
         assert_eq!(outcome.failed(), "natter: nobody has the e-mail nobody@ref.example\n", "{action}");
     }

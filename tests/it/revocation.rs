@@ -5,7 +5,9 @@ use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::support::answer::Ask;
 use crate::support::app::{Storage, TestApp, start, start_with};
+use crate::support::browser::Browser;
 use crate::support::person::{PASSWORD, Person};
 use crate::support::wire::{Eio, Transport, Wire};
 
@@ -174,4 +176,22 @@ async fn no_socket_gets_in_while_its_token_is_taken_back(
             assert_eq!(packet, r#"42["authenticated",true]"#, "it may be let in before it is sent away");
         }
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_new_password_dismisses_the_pages_of_browsers_and_no_other_client(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
+    let browser = Browser::logged_in(&app, &alice.email).await;
+    let token = browser.get("/api/auth/token/").answer().await.json()["X-Token"].as_str().unwrap().to_owned();
+    let mut page = Wire::enter(&app, &Person { token, ..alice.clone() }).await;
+    let mut client = Wire::enter(&app, &alice).await;
+
+    let change = alice.request(&app, Method::PATCH, "/api/users/me/").json(&json!({ "password": "tree lamp" }));
+    assert_eq!(change.send().await.unwrap().status(), 200);
+    page.is_disconnected().await;
+    assert_eq!(client.post("still here").await, 1);
 }

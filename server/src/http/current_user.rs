@@ -35,13 +35,10 @@ impl FromRequestParts<App> for MaybeUser {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        if let Some(user) = by_session(parts, app).await? {
-            if !parts.method.is_safe() {
-                csrf::check_header(&parts.headers)?;
-            }
-            return Ok(Self(Some(user)));
+        match by_guarded_session(parts, app).await? {
+            Some(user) => Ok(Self(Some(user))),
+            None => Ok(Self(by_token(&parts.headers, app).await?)),
         }
-        Ok(Self(by_token(&parts.headers, app).await?))
     }
 }
 
@@ -52,11 +49,7 @@ impl FromRequestParts<App> for SessionOnly {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let user = by_session(parts, app).await?;
-        if user.is_some() && !parts.method.is_safe() {
-            csrf::check_header(&parts.headers)?;
-        }
-        Ok(Self(user))
+        Ok(Self(by_guarded_session(parts, app).await?))
     }
 }
 
@@ -69,6 +62,15 @@ impl FromRequestParts<App> for Browser {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         Ok(Self(by_session(parts, app).await?))
     }
+}
+
+/// Whoever changes something by a session must show that its own page wants it.
+async fn by_guarded_session(parts: &Parts, app: &App) -> Result<Option<CurrentUser>> {
+    let user = by_session(parts, app).await?;
+    if user.is_some() && !parts.method.is_safe() {
+        csrf::check_header(&parts.headers)?;
+    }
+    Ok(user)
 }
 
 async fn by_session(parts: &Parts, app: &App) -> Result<Option<CurrentUser>> {

@@ -112,7 +112,47 @@ pub struct Gateway {
     pub auth_timeout: Duration,
     pub send_queue: NonZeroUsize,
     pub send_queue_bytes: NonZeroUsize,
+    #[serde(with = "milliseconds")]
+    pub write_timeout: Duration,
+    pub unnamed_protocol: UnnamedProtocol,
+    pub double_encoding: DoubleEncoding,
+    pub cookie: String,
+    pub cookie_attributes: String,
     pub pending_events: NonZeroUsize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnnamedProtocol {
+    Third,
+    Refused,
+}
+
+impl From<UnnamedProtocol> for engine_link::UnnamedProtocol {
+    fn from(setting: UnnamedProtocol) -> Self {
+        match setting {
+            UnnamedProtocol::Third => Self::IsThird,
+            UnnamedProtocol::Refused => Self::Refused,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DoubleEncoding {
+    Detect,
+    Always,
+    Never,
+}
+
+impl From<DoubleEncoding> for engine_link::DoubleEncoding {
+    fn from(setting: DoubleEncoding) -> Self {
+        match setting {
+            DoubleEncoding::Detect => Self::Detect,
+            DoubleEncoding::Always => Self::Always,
+            DoubleEncoding::Never => Self::Never,
+        }
+    }
 }
 
 mod milliseconds {

@@ -3,15 +3,12 @@
 //! Here the adapter is picked; the type parameter `A: Adapter` goes no further than this folder and rooms' `socket.rs`.
 
 mod bundle;
-pub mod connection;
 mod disconnect;
 mod fan_out;
 mod front;
 mod handshake;
 mod packet;
-mod polling;
 mod session;
-mod transports;
 mod watch;
 
 use std::convert::Infallible;
@@ -19,6 +16,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use engine_link::Link;
 use serde_json::{Value, json};
 use socketioxide::SocketIo;
 use socketioxide::adapter::{Adapter, LocalAdapter};
@@ -31,7 +29,6 @@ use crate::config;
 use crate::event::Event;
 use fan_out::{FanOut, Joins};
 use session::{Hears, Inbound, Listener, Session};
-use transports::Transports;
 
 /// What a running gateway consists of.
 pub struct Gateway {
@@ -45,10 +42,9 @@ pub struct Gateway {
 /// Puts Socket.IO beside `routes`. `newest_seq` is where the log stands.
 pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, newest_seq: i64) -> Gateway {
     let (layer, io) = configure(&app.config.gateway).build_layer();
-    let transports = Transports::new(app.config.gateway.connect_timeout);
-    let (fan_out, joins) = FanOut::new(app.clone(), io.clone(), transports.clone(), events, newest_seq);
+    let (fan_out, joins) = FanOut::new(app.clone(), io.clone(), events, newest_seq);
 
-    let context = Arc::new(Context { app: app.clone(), transports: transports.clone(), joins });
+    let context = Arc::new(Context { app: app.clone(), joins });
     let (first, then) = (context.clone(), context);
     let prepare = move |socket: SocketRef| {
         first.clone().prepare(&socket);
@@ -60,9 +56,9 @@ pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, newest_se
     };
     io.ns("/", greet.with(prepare));
 
-    let front = front::Front::new(transports, &app.config);
+    let front = front::Front::new(&app.config.gateway);
     Gateway {
-        router: routes.layer(layer).layer(from_fn_with_state(front, front::check)),
+        router: routes.layer(layer).layer(from_fn_with_state(front, front::pass)),
         fan_out,
         watch: watch::Watch::new(app.clone()),
         io,
@@ -87,21 +83,20 @@ fn configure(config: &config::Gateway) -> socketioxide::SocketIoBuilder {
 /// What each new socket is given.
 struct Context<A: Adapter> {
     app: App,
-    transports: Transports,
     joins: Joins<A>,
 }
 
 impl<A: Adapter> Context<A> {
     /// Readies a socket before its client is told that it is connected, so that no event of a fast client is lost.
     fn prepare(self: Arc<Self>, socket: &SocketRef<A>) {
-        let session = Session::new(self.app.clone(), self.transports.clone(), self.joins.clone());
+        let session = Session::new(self.app.clone(), self.joins.clone());
         socket.on("authentication", Listener { session: session.clone(), hears: Hears::Authentication });
         socket.on("client-sent-message", Listener { session: session.clone(), hears: Hears::Message });
         socket.extensions.insert(session);
         self.app.metrics.sockets.up();
         socket.on_disconnect(move |socket: SocketRef<A>| {
             self.app.metrics.sockets.down();
-            self.transports.forget(&socket);
+            self.note_cut(&socket);
             std::future::ready(())
         });
     }
@@ -118,6 +113,17 @@ impl<A: Adapter> Context<A> {
                 session.receive(socket, Inbound::Authentication(auth));
             }
         }
-        self.transports.set_connected(socket);
+        if let Some(link) = disconnect::link(socket) {
+            link.connected();
+        }
+    }
+
+    /// A client that did not keep up was cut by the engine.
+    fn note_cut(&self, socket: &SocketRef<A>) {
+        let Some(because) = disconnect::link(socket).and_then(Link::cut) else { return };
+        let session = socket.extensions.get::<Arc<Session<A>>>();
+        let user = session.and_then(|session| session.identity()).map(|identity| identity.user.0);
+        self.app.metrics.slow_sockets.up();
+        tracing::info!(user, %because, "a client was cut off");
     }
 }

@@ -1,7 +1,6 @@
 //! The running server: its accept loop, its tasks, and how it stops.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +20,6 @@ use crate::app::App;
 use crate::chat::{self, log};
 use crate::config::Config;
 use crate::event::Event;
-use crate::gateway::connection::{Connection, Stream};
 use crate::http::peer::Peer;
 use crate::{gateway, http};
 
@@ -158,16 +156,13 @@ impl Acceptor {
             tracing::debug!(%error, "a connection has gone");
             return;
         }
-        let connection = Arc::new(Connection::default());
-        let stream = Stream::new(tcp, connection.clone());
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
-            request.extensions_mut().insert(connection.clone());
             router.clone().oneshot(request)
         });
-        let served = self.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let served = self.http.serve_connection_with_upgrades(TokioIo::new(tcp), service);
         let served = connections.watch(served.into_owned());
         tokio::spawn(async move {
             if let Err(error) = served.await {

@@ -14,8 +14,6 @@ use socketioxide::{SendError, SocketError, SocketIo};
 use tokio::sync::{mpsc, oneshot};
 
 use super::disconnect;
-use super::session::Session;
-use super::transports::Transports;
 use crate::accounts::revocation::Revocation;
 use crate::accounts::{Identity, TokenId, UserId};
 use crate::app::App;
@@ -30,8 +28,10 @@ pub mod names {
     pub const HISTORY_GAP: &str = "history-gap";
 }
 
-/// All authenticated sockets.
+/// All authenticated sockets, in two rooms. The engine of ours cuts a socket that cannot take a message, so that a
+/// broadcast will do; the stock one drops the message and does not say whose it was.
 const EVERYONE: &str = "everyone";
+const ONE_BY_ONE: &str = "one by one";
 
 fn room_of_user(id: UserId) -> String {
     format!("user:{}", id.0)
@@ -47,12 +47,14 @@ const LOG_PAGE: u64 = 100;
 /// How many sockets may wait to be let in; one more waits before the queue.
 const JOINS: usize = 1024;
 
+/// What is emitted before other tasks get their turn, and what was emitted can be written: bytes for each socket, and
+/// messages times sockets.
 const PORTION_BYTES: usize = 512 * 1024;
+const PORTION_EMITS: u64 = 20_000;
 
 pub struct FanOut<A: Adapter> {
     app: App,
     io: SocketIo<A>,
-    transports: Transports,
     events: mpsc::Receiver<Event>,
     joins: mpsc::Receiver<Join<A>>,
     revocations: Arc<AtomicU64>,
@@ -116,18 +118,12 @@ impl<A: Adapter> Joins<A> {
 }
 
 impl<A: Adapter> FanOut<A> {
-    pub fn new(
-        app: App,
-        io: SocketIo<A>,
-        transports: Transports,
-        events: mpsc::Receiver<Event>,
-        seq: i64,
-    ) -> (Self, Joins<A>) {
+    pub fn new(app: App, io: SocketIo<A>, events: mpsc::Receiver<Event>, seq: i64) -> (Self, Joins<A>) {
         let (queue, joins) = mpsc::channel(JOINS);
         let revocations = Arc::new(AtomicU64::new(0));
         let recent = VecDeque::new();
         let way_in = Joins { queue, revocations: revocations.clone() };
-        (Self { app, io, transports, events, joins, revocations, seq, recent, recent_bytes: 0 }, way_in)
+        (Self { app, io, events, joins, revocations, seq, recent, recent_bytes: 0 }, way_in)
     }
 
     /// Runs until the server stops.
@@ -191,19 +187,28 @@ impl<A: Adapter> FanOut<A> {
         let encoded = messages.iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
         let Some(last) = encoded.last() else { return Ok(()) };
         self.seq = last.seq;
-        for portion in portions(&encoded) {
-            for socket in self.io.to(EVERYONE).sockets() {
-                if emit_all(&socket, portion.iter()).is_err() {
-                    self.cut(&socket);
-                }
-                // Other tasks get their turn; nobody joins meanwhile.
-                tokio::task::coop::consume_budget().await;
-            }
-            // What was emitted can be written before more is.
+        let most = (PORTION_EMITS / self.app.metrics.sockets.get().max(1)).max(1);
+        for portion in portions(&encoded, usize::try_from(most).unwrap_or(usize::MAX)) {
+            self.send_portion(portion).await;
+            // Nobody joins meanwhile.
             tokio::task::yield_now().await;
         }
         self.remember(encoded);
         Ok(())
+    }
+
+    async fn send_portion(&self, portion: &[Encoded]) {
+        for encoded in portion {
+            if let Err(error) = self.io.to(EVERYONE).emit(names::MESSAGE, &encoded.json).await {
+                tracing::debug!(%error, "some sockets are closing");
+            }
+        }
+        for socket in self.io.to(ONE_BY_ONE).sockets() {
+            if emit_all(&socket, portion.iter()).is_err() {
+                self.cut(&socket);
+            }
+            tokio::task::coop::consume_budget().await;
+        }
     }
 
     fn remember(&mut self, encoded: Vec<Encoded>) {
@@ -220,9 +225,13 @@ impl<A: Adapter> FanOut<A> {
     /// A client that does not keep up is told nothing more, so that what it has heard has no hole. Its connection breaks,
     /// upon which clients come back by themselves, and get the rest.
     fn cut(&self, socket: &SocketRef<A>) {
+        if disconnect::link(socket).is_some() {
+            // Our engine has cut it.
+            return;
+        }
         self.app.metrics.slow_sockets.up();
         tracing::info!("a client that does not keep up is cut off");
-        disconnect::hang_up(&self.transports, socket);
+        disconnect::hang_up(socket);
     }
 
     async fn admit(&mut self, join: Join<A>) {
@@ -244,7 +253,8 @@ impl<A: Adapter> FanOut<A> {
         if !is_told && let Err(error) = socket.emit(names::AUTHENTICATED, &true) {
             tracing::debug!(%error, "an authenticated client could not be told");
         }
-        let is_in = socket.rooms().iter().any(|room| room == EVERYONE);
+        let everyone = if disconnect::link(socket).is_some() { EVERYONE } else { ONE_BY_ONE };
+        let is_in = socket.rooms().iter().any(|room| room == everyone);
         if let Some(offset) = offset.filter(|_| !is_in) {
             let Some(missed) = self.recent_after(offset) else {
                 return Joined::Behind { seq: self.seq };
@@ -258,7 +268,7 @@ impl<A: Adapter> FanOut<A> {
             // Somebody else's, or another token's, from now on.
             socket.leave_all();
         }
-        socket.join([EVERYONE.to_owned(), room_of_user(identity.user), room_of_token(identity.token)]);
+        socket.join([everyone.to_owned(), room_of_user(identity.user), room_of_token(identity.token)]);
         if !socket.connected() {
             // It has gone meanwhile, and nobody else would take it out of its rooms any more.
             socket.leave_all();
@@ -267,7 +277,7 @@ impl<A: Adapter> FanOut<A> {
     }
 
     /// What came after `offset`, if all of it is still in memory.
-    fn recent_after(&self, offset: i64) -> Option<impl Iterator<Item = &Encoded> + Clone> {
+    fn recent_after(&self, offset: i64) -> Option<impl Iterator<Item = &Encoded>> {
         let oldest = self.recent.front().map_or(self.seq + 1, |encoded| encoded.seq);
         let limit = i64::try_from(self.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
         let is_here = oldest - 1 <= offset && offset <= self.seq && self.seq - offset <= limit;
@@ -281,22 +291,22 @@ impl<A: Adapter> FanOut<A> {
             let rooms = [revocation.token_id.map(room_of_token), revocation.user_id.map(room_of_user)];
             for room in rooms.into_iter().flatten() {
                 for socket in self.io.to(room).sockets() {
-                    disconnect::dismiss(&self.transports, socket);
+                    disconnect::dismiss(&socket);
                 }
             }
         }
     }
 }
 
-/// Few enough bytes at once for queues that are being emptied.
-fn portions(mut messages: &[Encoded]) -> impl Iterator<Item = &[Encoded]> {
+/// Few enough bytes at once for queues that are being emptied, and at most as many messages as `most`.
+fn portions(mut messages: &[Encoded], most: usize) -> impl Iterator<Item = &[Encoded]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |message: &&Encoded| {
             bytes += message.len();
             bytes <= PORTION_BYTES
         };
-        let count = messages.iter().take_while(fits).count().max(1).min(messages.len());
+        let count = messages.iter().take(most).take_while(fits).count().max(1).min(messages.len());
         let (portion, rest) = messages.split_at(count);
         messages = rest;
         Some(portion).filter(|portion| !portion.is_empty())
@@ -314,16 +324,8 @@ impl Encoded {
     }
 }
 
-/// Whether a socket could take all messages. They are emitted one socket at a time, not to the room: a broadcast that
-/// fails does not say for whom, and who misses a message must not hear a later one.
-fn emit_all<'a, A: Adapter>(
-    socket: &SocketRef<A>,
-    messages: impl Iterator<Item = &'a Encoded> + Clone,
-) -> Result<(), ()> {
-    let bytes = messages.clone().map(Encoded::len).sum();
-    if socket.extensions.get::<Arc<Session<A>>>().is_some_and(|session| !session.may_emit(socket, bytes)) {
-        return Err(());
-    }
+/// Whether a socket could take all messages. Who misses one must not hear a later one.
+fn emit_all<'a, A: Adapter>(socket: &SocketRef<A>, messages: impl Iterator<Item = &'a Encoded>) -> Result<(), ()> {
     for encoded in messages {
         match socket.emit(names::MESSAGE, &encoded.json) {
             Ok(()) => {}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_link::Link;
 use serde_json::{Value, json};
 use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
@@ -26,13 +27,13 @@ pub async fn authenticate<A: Adapter>(session: Arc<Session<A>>, socket: SocketRe
     match enter(&session, &socket, &payload).await {
         Ok(identity) => session.finish_authentication(&socket, Some(identity)),
         Err(Error::BadCredentials(_)) => {
-            refuse(&session, &socket);
+            refuse(&socket);
             session.finish_authentication(&socket, None);
         }
         Err(error) => {
             // The token may well be good. A client whose connection breaks comes back by itself.
             error.log();
-            disconnect::hang_up(&session.transports, &socket);
+            disconnect::hang_up(&socket);
         }
     }
 }
@@ -117,7 +118,7 @@ async fn emit<A: Adapter>(
     let json = serde_json::value::to_raw_value(data).map_err(|error| Error::Internal(error.into()))?;
     let deadline = tokio::time::Instant::now() + session.app.config.gateway.ping_timeout;
     while tokio::time::Instant::now() < deadline {
-        if session.may_emit(socket, json.get().len()) {
+        if has_room(session, socket) {
             match socket.emit(event, &json) {
                 Err(SendError::Socket(SocketError::InternalChannelFull)) => {}
                 Err(_) => break,
@@ -129,17 +130,25 @@ async fn emit<A: Adapter>(
     Err(Error::Unavailable("a client has gone or does not read its replay"))
 }
 
+/// Whether a message may wait for the client without bringing it near the bounds at which it would be cut.
+fn has_room<A: Adapter>(session: &Session<A>, socket: &SocketRef<A>) -> bool {
+    let config = &session.app.config.gateway;
+    disconnect::link(socket).map(Link::waiting).is_none_or(|waiting| {
+        waiting.packets <= config.send_queue.get() / 2 && waiting.bytes <= config.send_queue_bytes.get() / 2
+    })
+}
+
 /// Says `unauthorized`, with an ack: a client that acknowledges it is disconnected at once. Any other may try again until
 /// the deadline.
-fn refuse<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>) {
+fn refuse<A: Adapter>(socket: &SocketRef<A>) {
     // Without an ack id old clients fail on calling the ack.
     match socket.emit_with_ack::<_, Value>("unauthorized", &json!({ "message": "Token not found." })) {
         Ok(ack) => {
-            let (session, socket) = (session.clone(), socket.clone());
+            let socket = socket.clone();
             tokio::spawn(async move {
                 // Clients acknowledge with no argument, or with any.
                 if matches!(ack.await, Ok(_) | Err(AckError::Decode(_))) {
-                    disconnect::dismiss(&session.transports, socket);
+                    disconnect::dismiss(&socket);
                 }
             });
         }
@@ -156,6 +165,6 @@ pub async fn enforce_deadline<A: Adapter>(session: Arc<Session<A>>, socket: Sock
         tokio::time::sleep(timeout).await;
     }
     if socket.connected() && !session.is_accepted() {
-        disconnect::dismiss(&session.transports, socket);
+        disconnect::dismiss(&socket);
     }
 }

@@ -13,7 +13,6 @@ use socketioxide::handler::{self, FromMessageParts, MessageHandler};
 use socketioxide::socket::Socket;
 
 use super::fan_out::Joins;
-use super::transports::Transports;
 use super::{disconnect, handshake, packet};
 use crate::accounts::Identity;
 use crate::app::App;
@@ -22,18 +21,8 @@ use crate::chat::Refusal;
 
 pub struct Session<A: Adapter> {
     pub app: App,
-    pub transports: Transports,
     pub joins: Joins<A>,
     state: Mutex<State<A>>,
-    backlog: Mutex<Backlog>,
-}
-
-/// What has been emitted to the client and not sent yet, in bytes: about, as packets are framed on the way.
-#[derive(Default)]
-struct Backlog {
-    bytes: u64,
-    /// What had been sent when it was last looked at.
-    sent: u64,
 }
 
 struct State<A: Adapter> {
@@ -53,7 +42,7 @@ pub enum Inbound<A: Adapter> {
 }
 
 impl<A: Adapter> Session<A> {
-    pub fn new(app: App, transports: Transports, joins: Joins<A>) -> Arc<Self> {
+    pub fn new(app: App, joins: Joins<A>) -> Arc<Self> {
         let state = State {
             identity: None,
             is_authenticating: false,
@@ -61,22 +50,7 @@ impl<A: Adapter> Session<A> {
             is_over: false,
             waiting: VecDeque::new(),
         };
-        Arc::new(Self { app, transports, joins, state: Mutex::new(state), backlog: Mutex::default() })
-    }
-
-    /// Counts `bytes` that are about to be emitted; false where too much waits for the client already.
-    pub fn may_emit(&self, socket: &SocketRef<A>, bytes: usize) -> bool {
-        let sent = self.transports.sent_to(socket);
-        let mut backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
-        // Other packets are sent, too, so that this may come out below zero.
-        let waiting = backlog.bytes.saturating_sub(sent.saturating_sub(backlog.sent));
-        *backlog = Backlog { bytes: waiting, sent };
-        let limit = self.app.config.gateway.send_queue_bytes.get() as u64;
-        let fits = waiting + bytes as u64 <= limit;
-        if fits {
-            backlog.bytes += bytes as u64;
-        }
-        fits
+        Arc::new(Self { app, joins, state: Mutex::new(state) })
     }
 
     /// Takes the next event of this socket.
@@ -91,7 +65,7 @@ impl<A: Adapter> Session<A> {
         } else {
             drop(state);
             tracing::info!("a socket sent too much before its authentication was through");
-            disconnect::dismiss(&self.transports, socket.clone());
+            disconnect::dismiss(socket);
         }
     }
 
@@ -137,6 +111,11 @@ impl<A: Adapter> Session<A> {
         state.is_authenticating && !state.is_accepted
     }
 
+    /// Who has authenticated, until the session ends.
+    pub fn identity(&self) -> Option<Identity> {
+        self.state().identity.clone()
+    }
+
     /// Nothing that the socket sends counts from here on, and nothing that waits.
     pub fn end(&self) {
         let mut state = self.state();
@@ -179,7 +158,7 @@ impl<A: Adapter> MessageHandler<A, ()> for Listener<A> {
             Ok(payload) => payload,
             Err(error) => {
                 tracing::debug!(%error, "a packet could not be parsed");
-                return disconnect::hang_up(&self.session.transports, &reference);
+                return disconnect::hang_up(&reference);
             }
         };
         let inbound = match self.hears {

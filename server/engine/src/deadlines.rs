@@ -1,0 +1,112 @@
+//! Ends connections in time: pings and their answers, and what remains unread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_link::Cut;
+use engineioxide_core::{ProtocolVersion, Str};
+use tokio::time::{Instant, sleep_until};
+
+use crate::config::EngineIoConfig;
+use crate::connection::{Connection, Rest};
+use crate::engine::EngineIo;
+use crate::handler::EngineIoHandler;
+use crate::packet::Packet;
+use crate::socket::{DisconnectReason, Socket};
+
+/// How long a websocket may take to close, and how long the end of a session is kept for a poller to fetch.
+const CLOSING: Duration = Duration::from_secs(3);
+const FAREWELL: Duration = Duration::from_secs(30);
+
+/// Watches over a session from its beginning until its transport is closed, and tells the handler of the end.
+pub(crate) async fn watch<H: EngineIoHandler>(engine: Arc<EngineIo<H>>, socket: Arc<Socket<H::Data>>) {
+    let connection = &socket.connection;
+    let gone = Gone { engine: &engine, socket: &socket };
+    until_ended(connection, &engine.config).await;
+    if let Some(reason) = connection.reason() {
+        engine.handler.on_disconnect(socket.clone(), reason);
+    }
+    let patience = match connection.transport() {
+        engineioxide_core::TransportType::Polling => FAREWELL,
+        engineioxide_core::TransportType::Websocket => CLOSING,
+    };
+    let finished = async {
+        while !connection.is_finished() {
+            connection.until_woken().await;
+        }
+    };
+    // Whoever takes longer is not waited for.
+    tokio::time::timeout(patience, finished).await.unwrap_or_default();
+    drop(gone);
+}
+
+/// Forgets the session, even if its handler panics.
+struct Gone<'a, H: EngineIoHandler> {
+    engine: &'a EngineIo<H>,
+    socket: &'a Socket<H::Data>,
+}
+
+impl<H: EngineIoHandler> Drop for Gone<'_, H> {
+    fn drop(&mut self) {
+        self.engine.forget(self.socket.id);
+        self.socket.connection.end(DisconnectReason::TransportError.into(), Rest::Dropped);
+        self.socket.connection.set_gone();
+    }
+}
+
+async fn until_ended(connection: &Arc<Connection>, config: &EngineIoConfig) {
+    let mut heartbeat = Heartbeat::begin(connection, config);
+    while !connection.has_ended() {
+        let written_by = connection.write_deadline();
+        let deadline = written_by.map_or(heartbeat.deadline, |by| by.min(heartbeat.deadline));
+        tokio::select! {
+            () = connection.until_woken() => {}
+            () = sleep_until(deadline) => {
+                if connection.write_deadline().is_some_and(|by| by <= Instant::now()) {
+                    connection.end(Cut::Stalled.into(), Rest::Dropped);
+                } else if heartbeat.deadline <= Instant::now() {
+                    heartbeat.beat(connection, config);
+                }
+            }
+        }
+    }
+}
+
+/// Who is alive says so: clients of Engine.IO 3 by pings of their own, those of Engine.IO 4 by their answers to ours.
+struct Heartbeat {
+    deadline: Instant,
+    /// When we have pinged, if an answer is due at the deadline.
+    pinged: Option<Instant>,
+}
+
+impl Heartbeat {
+    fn begin(connection: &Connection, config: &EngineIoConfig) -> Self {
+        let now = Instant::now();
+        match connection.protocol {
+            ProtocolVersion::V3 => Self { deadline: now + config.patience(), pinged: None },
+            ProtocolVersion::V4 => Self { deadline: now + config.ping_interval, pinged: None },
+        }
+    }
+
+    /// The deadline has come.
+    fn beat(&mut self, connection: &Arc<Connection>, config: &EngineIoConfig) {
+        let heard = connection.heard();
+        match (connection.protocol, self.pinged) {
+            (ProtocolVersion::V3, _) if heard + config.patience() > self.deadline => {
+                self.deadline = heard + config.patience();
+            }
+            (ProtocolVersion::V4, None) => {
+                self.pinged = Some(self.deadline);
+                self.deadline += config.ping_timeout;
+                // A client for which too much waits has been cut, and is told nothing.
+                connection.check().and_then(|()| connection.push([Packet::Ping(Str::default())])).unwrap_or_default();
+            }
+            // To the millisecond, in which it is kept.
+            (ProtocolVersion::V4, Some(pinged)) if heard + Duration::from_millis(1) > pinged => {
+                self.pinged = None;
+                self.deadline = (heard + config.ping_interval).max(Instant::now());
+            }
+            _ => connection.end(DisconnectReason::HeartbeatTimeout.into(), Rest::Dropped),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Frames that wait for a websocket.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use engineioxide_core::{ProtocolVersion, Str};
+use tokio::time::Instant;
+
+use crate::frame;
+use crate::packet::Packet;
+use crate::wire::{Writer, advance};
+
+/// The Engine.IO type of a message, before its text and, in Engine.IO 3, before its bytes.
+const MESSAGE: u8 = b'4';
+const MESSAGE_OF_BYTES: u8 = 4;
+
+/// A queue that has been emptied keeps its memory up to this many frames.
+const SPARE: usize = 16;
+
+pub(crate) struct Outbox {
+    frames: VecDeque<Bytes>,
+    /// Of all frames that are not written, including those in a [`Batch`].
+    bytes: usize,
+    writer: Arc<Writer>,
+    /// The flusher will come, or is here.
+    is_scheduled: bool,
+    /// The peer has taken nothing since then, while something waited.
+    blocked_since: Option<Instant>,
+    /// Nothing is sent any more.
+    is_dropped: bool,
+}
+
+/// Frames that are being written, while others may be queued.
+pub(crate) struct Batch {
+    frames: VecDeque<Bytes>,
+    writer: Arc<Writer>,
+}
+
+/// How far a batch has come.
+pub(crate) struct Progress {
+    pub written: usize,
+    /// The peer takes no more for now.
+    pub is_blocked: bool,
+}
+
+impl Outbox {
+    pub fn new(writer: Arc<Writer>) -> Self {
+        Self { frames: VecDeque::new(), bytes: 0, writer, is_scheduled: false, blocked_since: None, is_dropped: false }
+    }
+
+    pub fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    /// Forgets what waits, and what is being written.
+    pub fn drop_all(&mut self) {
+        self.frames = VecDeque::new();
+        self.bytes = 0;
+        self.is_dropped = true;
+    }
+
+    pub fn is_dropped(&self) -> bool {
+        self.is_dropped
+    }
+
+    /// How many packets and bytes wait.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.frames.len(), self.bytes)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    pub fn blocked_since(&self) -> Option<Instant> {
+        self.blocked_since
+    }
+
+    /// Whether the flusher must be told that there is something to write.
+    pub fn must_schedule(&mut self) -> bool {
+        self.blocked_since.is_none() && !self.frames.is_empty() && !std::mem::replace(&mut self.is_scheduled, true)
+    }
+
+    /// What waits, for whoever writes it.
+    pub fn take(&mut self) -> Batch {
+        Batch { frames: std::mem::take(&mut self.frames), writer: self.writer.clone() }
+    }
+
+    /// Takes back what was not written. Gives what has been queued meanwhile, if that can be written at once.
+    pub fn settle(&mut self, mut batch: Batch, progress: &Progress) -> Option<Batch> {
+        if self.is_dropped {
+            return None;
+        }
+        self.bytes -= progress.written;
+        if progress.is_blocked {
+            batch.frames.append(&mut self.frames);
+            self.frames = batch.frames;
+            if progress.written > 0 || self.blocked_since.is_none() {
+                self.blocked_since = Some(Instant::now());
+            }
+            self.is_scheduled = false;
+            return None;
+        }
+        self.blocked_since = None;
+        if !self.frames.is_empty() {
+            self.is_scheduled = true;
+            std::mem::swap(&mut self.frames, &mut batch.frames);
+            return Some(batch);
+        }
+        if batch.frames.capacity() <= SPARE {
+            self.frames = batch.frames;
+        }
+        self.is_scheduled = false;
+        None
+    }
+}
+
+impl Batch {
+    /// Writes what can be written now.
+    pub fn try_write(&mut self) -> io::Result<Progress> {
+        let mut progress = Progress { written: 0, is_blocked: false };
+        while !self.frames.is_empty() {
+            match self.writer.try_write(self.frames.as_slices().0) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    advance(&mut self.frames, written);
+                    progress.written += written;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    progress.is_blocked = true;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Writes what can be written, or has the task woken when the peer takes more.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Progress>> {
+        if self.frames.is_empty() {
+            return Poll::Ready(Ok(Progress { written: 0, is_blocked: false }));
+        }
+        let written = ready!(self.writer.poll_write(cx, self.frames.as_slices().0))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        advance(&mut self.frames, written);
+        Poll::Ready(Ok(Progress { written, is_blocked: !self.frames.is_empty() }))
+    }
+}
+
+/// A packet as a frame. Whoever emits one text to many sockets gives the same memory to each, and so each is given the
+/// same frame.
+pub(crate) fn framed(packet: &Packet, protocol: ProtocolVersion) -> Bytes {
+    thread_local! {
+        static LAST: RefCell<Option<(Str, Bytes)>> = const { RefCell::new(None) };
+    }
+    let is_third = protocol == ProtocolVersion::V3;
+    match packet {
+        Packet::Message(text) => LAST.with_borrow_mut(|last| match last {
+            Some((of, frame)) if of.as_ptr() == text.as_ptr() && of.len() == text.len() => frame.clone(),
+            _ => {
+                let frame = frame::text(Some(MESSAGE), text.as_bytes());
+                *last = Some((text.clone(), frame.clone()));
+                frame
+            }
+        }),
+        Packet::Binary(bytes) => frame::binary(is_third.then_some(MESSAGE_OF_BYTES), bytes),
+        Packet::Open(text) => frame::text(Some(b'0'), text.as_bytes()),
+        Packet::Close => frame::text(Some(b'1'), b""),
+        Packet::Ping(text) => frame::text(Some(b'2'), text.as_bytes()),
+        Packet::Pong(text) => frame::text(Some(b'3'), text.as_bytes()),
+        Packet::Upgrade => frame::text(Some(b'5'), b""),
+        Packet::Noop => frame::text(Some(b'6'), b""),
+    }
+}

@@ -1,0 +1,347 @@
+//! Polling: the client fetches packets with `GET` and brings them with `POST`.
+
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine_link::{Above, DoubleEncoding, Settings};
+use engineioxide_core::ProtocolVersion;
+use http::Response;
+use http_body::Body;
+use http_body_util::Full;
+
+use crate::answer::{self, Refusal};
+use crate::connection::{Carrier, Connection, End, PROTOCOL_ERROR, Rest};
+use crate::engine::EngineIo;
+use crate::handler::EngineIoHandler;
+use crate::outbox::{Outbox, framed};
+use crate::packet::Packet;
+use crate::payload::{self, Framing, Incoming, TextEncoding};
+use crate::request::Query;
+use crate::socket::{DisconnectReason, Socket};
+use crate::{answer::Polled, jsonp};
+
+/// How often a client polls in vain while it upgrades.
+const NOOP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What waits for a client that polls.
+pub(crate) struct Polling {
+    packets: Vec<Packet>,
+    bytes: usize,
+    poller: Poller,
+    is_posting: bool,
+    upgrade: Upgrade,
+    framing: Framing,
+    /// How the client encodes text, once that is known.
+    encoding: Option<TextEncoding>,
+    /// The client has been told that this is the end.
+    is_told: bool,
+}
+
+enum Poller {
+    None,
+    /// A `GET` has come, and waits for packets.
+    Waits(Option<Waker>),
+}
+
+/// A websocket that is to take over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    None,
+    Begun,
+    /// The client has heard that the websocket works, and will poll no more.
+    Probed,
+}
+
+impl Polling {
+    pub fn new(framing: Framing, settings: &Settings) -> Self {
+        Self {
+            packets: Vec::new(),
+            bytes: 0,
+            poller: Poller::None,
+            is_posting: false,
+            upgrade: Upgrade::None,
+            framing,
+            encoding: payload::presumed(settings.double_encoding),
+            is_told: false,
+        }
+    }
+
+    pub fn push(&mut self, packet: Packet) {
+        self.bytes += size(&packet);
+        self.packets.push(packet);
+    }
+
+    pub fn clear(&mut self) {
+        self.packets = Vec::new();
+        self.bytes = 0;
+    }
+
+    /// How many packets and bytes wait.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.packets.len(), self.bytes)
+    }
+
+    /// Whether a `GET` waits that would be answered by the next packet.
+    pub fn is_polled(&self) -> bool {
+        matches!(self.poller, Poller::Waits(_)) && self.packets.is_empty()
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.is_told
+    }
+
+    pub fn wake(&mut self) {
+        if let Poller::Waits(waker) = &mut self.poller
+            && let Some(waker) = waker.take()
+        {
+            waker.wake();
+        }
+    }
+
+    fn take(&mut self) -> Vec<Packet> {
+        self.bytes = 0;
+        std::mem::take(&mut self.packets)
+    }
+}
+
+/// About how many bytes a packet takes.
+fn size(packet: &Packet) -> usize {
+    match packet {
+        Packet::Open(text) | Packet::Ping(text) | Packet::Pong(text) | Packet::Message(text) => text.len() + 1,
+        Packet::Binary(bytes) => bytes.len() + 1,
+        Packet::Close | Packet::Upgrade | Packet::Noop => 1,
+    }
+}
+
+/// The one `GET` of a connection that waits. A client that goes away meanwhile ends the connection.
+struct Waiting<'a> {
+    connection: &'a Connection,
+    is_answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Carrier::Polling(polling) = &mut self.connection.state().carrier {
+            polling.poller = Poller::None;
+        }
+        if !self.is_answered {
+            self.connection.end(DisconnectReason::TransportClose.into(), Rest::Dropped);
+        }
+    }
+}
+
+/// Answers a `GET` with the packets that wait, as soon as there are some.
+pub(crate) async fn get(connection: &Connection, query: &Query<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
+    begin_waiting(connection)?;
+    let mut waiting = Waiting { connection, is_answered: false };
+    let packets = match tokio::time::timeout(noop_interval(connection), next_packets(connection)).await {
+        Ok(packets) => packets,
+        Err(_) => vec![Packet::Noop],
+    };
+    waiting.is_answered = true;
+    drop(waiting);
+    Ok(polled(connection, query, &packets))
+}
+
+fn begin_waiting(connection: &Connection) -> Result<(), Refusal> {
+    let mut state = connection.state();
+    let Carrier::Polling(polling) = &mut state.carrier else { return Err(Refusal::BadRequest) };
+    if matches!(polling.poller, Poller::Waits(_)) {
+        drop(state);
+        connection.end(DisconnectReason::MultipleHttpPollingError.into(), Rest::Dropped);
+        return Err(Refusal::BadRequest);
+    }
+    polling.poller = Poller::Waits(None);
+    Ok(())
+}
+
+/// A client that upgrades polls on until it has heard that its websocket works; after that it waits for its last poll.
+fn noop_interval(connection: &Connection) -> Duration {
+    match &connection.state().carrier {
+        Carrier::Polling(polling) if polling.upgrade == Upgrade::Probed => NOOP_INTERVAL,
+        // The heartbeat ends what waits for longer.
+        _ => Duration::from_hours(24),
+    }
+}
+
+async fn next_packets(connection: &Connection) -> Vec<Packet> {
+    std::future::poll_fn(|cx| {
+        let mut state = connection.state();
+        let has_ended = state.end.is_some();
+        let Carrier::Polling(polling) = &mut state.carrier else { return Poll::Ready(vec![Packet::Noop]) };
+        if polling.packets.is_empty() && has_ended {
+            polling.is_told = true;
+            connection.woken.notify_one();
+            return Poll::Ready(last_packets(connection.protocol));
+        }
+        if polling.packets.is_empty() {
+            polling.poller = Poller::Waits(Some(cx.waker().clone()));
+            return Poll::Pending;
+        }
+        Poll::Ready(polling.take())
+    })
+    .await
+}
+
+/// What a client is told when there is nothing more to tell: as old servers did, behind a noop.
+fn last_packets(protocol: ProtocolVersion) -> Vec<Packet> {
+    match protocol {
+        ProtocolVersion::V3 => vec![Packet::Noop, Packet::Close],
+        ProtocolVersion::V4 => vec![Packet::Close],
+    }
+}
+
+/// Packets as the answer to a `GET`.
+pub(crate) fn polled(connection: &Connection, query: &Query<'_>, packets: &[Packet]) -> Response<Full<Bytes>> {
+    let (framing, encoding) = match &connection.state().carrier {
+        Carrier::Polling(polling) => (polling.framing, polling.encoding),
+        _ => (Framing::of(connection.protocol, query.wants_text()), None),
+    };
+    let encoding = match connection.settings.above {
+        Above::Anything => encoding.or(Some(TextEncoding::Once)),
+        // In the escapes of JSON, which are read alike however the client encodes.
+        Above::SocketIo => None,
+    };
+    let body = payload::encode(packets, framing, encoding);
+    let polled = match query.jsonp() {
+        Some(index) => Polled::jsonp(jsonp::wrap(index, &String::from_utf8_lossy(&body))),
+        None => Polled { content_type: framing.content_type(), body },
+    };
+    answer::polled(polled, connection)
+}
+
+/// Takes the packets of a `POST` and answers it.
+pub(crate) async fn post<H: EngineIoHandler>(
+    engine: &EngineIo<H>,
+    socket: &Arc<Socket<H::Data>>,
+    query: &Query<'_>,
+    content_type: &str,
+    body: impl Body + Unpin,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let connection = &socket.connection;
+    let _posting = Posting::begin(connection)?;
+    let read = crate::request::read(body, engine.config.max_body());
+    let body = tokio::time::timeout(engine.config.patience(), read).await.map_err(|_| Refusal::BadRequest)??;
+    let Ok(packets) = decode(connection, query, content_type, &body) else {
+        connection.close_with(DisconnectReason::PacketParsingError, PROTOCOL_ERROR);
+        return Err(Refusal::BadRequest);
+    };
+    for packet in packets {
+        if engine.receive(socket, packet).await.is_break() {
+            break;
+        }
+    }
+    Ok(answer::posted(connection))
+}
+
+/// The one `POST` of a connection: what comes in another at the same time has no order.
+struct Posting<'a>(&'a Connection);
+
+impl<'a> Posting<'a> {
+    fn begin(connection: &'a Connection) -> Result<Self, Refusal> {
+        let mut state = connection.state();
+        if state.end.is_some() {
+            return Err(Refusal::SessionUnknown);
+        }
+        let Carrier::Polling(polling) = &mut state.carrier else { return Err(Refusal::BadRequest) };
+        if std::mem::replace(&mut polling.is_posting, true) {
+            drop(state);
+            connection.end(DisconnectReason::MultipleHttpPollingError.into(), Rest::Dropped);
+            return Err(Refusal::BadRequest);
+        }
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Posting<'_> {
+    fn drop(&mut self) {
+        if let Carrier::Polling(polling) = &mut self.0.state().carrier {
+            polling.is_posting = false;
+        }
+    }
+}
+
+fn decode(
+    connection: &Connection,
+    query: &Query<'_>,
+    content_type: &str,
+    body: &Bytes,
+) -> Result<Vec<Packet>, crate::packet::ParseError> {
+    let unwrapped = query.jsonp().map(|_| jsonp::unwrap(body)).transpose()?.map(Bytes::from);
+    let body = unwrapped.as_ref().unwrap_or(body);
+    let framing = Incoming::of(connection.protocol, content_type);
+    // A form encodes its text itself.
+    let setting = if query.jsonp().is_some() { DoubleEncoding::Never } else { connection.settings.double_encoding };
+    let mut encoding = match &connection.state().carrier {
+        Carrier::Polling(polling) => polling.encoding,
+        _ => None,
+    };
+    let packets = payload::decode(body, framing, &mut encoding, setting)?;
+    if let Carrier::Polling(polling) = &mut connection.state().carrier {
+        polling.encoding = encoding;
+    }
+    Ok(packets)
+}
+
+impl Connection {
+    /// Lets one websocket try to take over.
+    ///
+    /// # Errors
+    /// Another does already, or has.
+    pub fn begin_upgrade(&self) -> Result<(), Refusal> {
+        let mut state = self.state();
+        if state.end.is_some() {
+            return Err(Refusal::SessionUnknown);
+        }
+        match &mut state.carrier {
+            Carrier::Polling(polling) if polling.upgrade == Upgrade::None => {
+                polling.upgrade = Upgrade::Begun;
+                Ok(())
+            }
+            _ => Err(Refusal::BadRequest),
+        }
+    }
+
+    /// The client knows that its websocket works: a poll that waits is answered, as the client waits for it.
+    pub fn probe_upgrade(&self) {
+        if let Carrier::Polling(polling) = &mut self.state().carrier {
+            polling.upgrade = Upgrade::Probed;
+            if polling.is_polled() {
+                polling.push(Packet::Noop);
+                polling.wake();
+            }
+        }
+    }
+
+    /// The websocket did not take over; another may try.
+    pub fn abandon_upgrade(&self) {
+        if let Carrier::Polling(polling) = &mut self.state().carrier {
+            polling.upgrade = Upgrade::None;
+        }
+    }
+
+    /// From here on a websocket carries the packets, those that wait first.
+    ///
+    /// # Errors
+    /// The connection has ended meanwhile.
+    pub fn finish_upgrade(self: &Arc<Self>, mut outbox: Outbox) -> Result<(), End> {
+        let mut state = self.state();
+        if let Some(end) = &state.end {
+            return Err(end.clone());
+        }
+        if let Carrier::Polling(polling) = &mut state.carrier {
+            for packet in polling.take() {
+                if packet != Packet::Noop {
+                    outbox.push(framed(&packet, self.protocol));
+                }
+            }
+            // Hears a noop, as this no longer is its transport.
+            polling.wake();
+        }
+        state.carrier = Carrier::Websocket(outbox);
+        self.send(state);
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! Websockets: sessions that begin with one, and those that upgrade to one.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Buf, Bytes};
+use engineioxide_core::ProtocolVersion;
+use http::Response;
+use http::request::Parts;
+use http_body_util::Full;
+use hyper::upgrade::OnUpgrade;
+use tokio::io::ReadBuf;
+
+use crate::answer::{self, Refusal};
+use crate::connection::{Carrier, Connection, NORMAL_CLOSURE, PROTOCOL_ERROR, Rest};
+use crate::deadlines;
+use crate::engine::EngineIo;
+use crate::frame::{self, Decoder, Message, Violation};
+use crate::handler::EngineIoHandler;
+use crate::outbox::{Outbox, framed};
+use crate::packet::Packet;
+use crate::request::{Query, websocket_key};
+use crate::socket::{DisconnectReason, Socket};
+use crate::wire::{Reader, Wire, Writer};
+
+/// Read at once, for all connections of a thread: none keeps a buffer of its own.
+const BUFFER: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
+}
+
+/// Answers a request for a websocket. With a socket, it is to take over from polling.
+pub(crate) fn open<H: EngineIoHandler>(
+    engine: &Arc<EngineIo<H>>,
+    socket: Option<Arc<Socket<H::Data>>>,
+    mut parts: Parts,
+    query: &Query<'_>,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let answer = answer::switching(websocket_key(&parts.method, &parts.headers)?);
+    let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or(Refusal::BadRequest)?;
+    let engine = engine.clone();
+    if let Some(socket) = socket {
+        socket.connection.begin_upgrade()?;
+        tokio::spawn(async move {
+            match upgrade.await {
+                Ok(upgraded) => take_over(engine, socket, Wire::of_upgraded(upgraded)).await,
+                Err(_) => socket.connection.abandon_upgrade(),
+            }
+        });
+    } else {
+        let protocol = query.protocol(crate::engine::settings(&parts).unnamed_protocol)?;
+        tokio::spawn(async move {
+            if let Ok(upgraded) = upgrade.await {
+                begin(&engine, parts, protocol, Wire::of_upgraded(upgraded));
+            }
+        });
+    }
+    Ok(answer)
+}
+
+/// Begins a session on a websocket that has been opened.
+pub(crate) fn begin<H: EngineIoHandler>(
+    engine: &Arc<EngineIo<H>>,
+    parts: Parts,
+    protocol: ProtocolVersion,
+    wire: Wire,
+) {
+    let outbox = Outbox::new(Arc::new(wire.writer));
+    let socket = engine.begin(parts, protocol, Carrier::Websocket(outbox));
+    let connection = &socket.connection;
+    connection.push([Packet::Open(engine.open_packet(connection))]).unwrap_or_default();
+    let messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
+    tokio::spawn(run(engine.clone(), socket.clone(), messages));
+    engine.handler.clone().on_connect(socket);
+}
+
+/// Reads a session's packets and watches over it; in one task, as most connections have nothing to do most of the time.
+async fn run<H: EngineIoHandler>(engine: Arc<EngineIo<H>>, socket: Arc<Socket<H::Data>>, mut messages: Messages) {
+    let reading = async {
+        messages.deliver(&engine, &socket).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        () = reading => {}
+        () = deadlines::watch(engine.clone(), socket.clone()) => {}
+    }
+}
+
+/// Lets a websocket take over from polling: `2probe`, `3probe`, `5` (Engine.IO protocol, "upgrade").
+async fn take_over<H: EngineIoHandler>(engine: Arc<EngineIo<H>>, socket: Arc<Socket<H::Data>>, wire: Wire) {
+    let connection = &socket.connection;
+    let mut messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
+    let writer = Arc::new(wire.writer);
+    let upgrading = Upgrading(connection);
+    let probe = probe(connection, &mut messages, &writer);
+    let is_probed = tokio::time::timeout(engine.config.upgrade_timeout, probe).await.unwrap_or(false);
+    if !is_probed || connection.finish_upgrade(Outbox::new(writer)).is_err() {
+        return;
+    }
+    drop(upgrading);
+    tokio::select! {
+        biased;
+        () = messages.deliver(&engine, &socket) => {}
+        () = connection.gone() => {}
+    }
+}
+
+/// A websocket that tries to take over. If it does not, another may.
+struct Upgrading<'a>(&'a Connection);
+
+impl Drop for Upgrading<'_> {
+    fn drop(&mut self) {
+        self.0.abandon_upgrade();
+    }
+}
+
+async fn probe(connection: &Arc<Connection>, messages: &mut Messages, writer: &Writer) -> bool {
+    let protocol = connection.protocol;
+    loop {
+        match messages.next_packet(protocol).await {
+            Some(Packet::Ping(probe)) => {
+                if write_all(writer, framed(&Packet::Pong(probe), protocol)).await.is_err() {
+                    return false;
+                }
+                connection.probe_upgrade();
+            }
+            Some(Packet::Upgrade) => return true,
+            Some(Packet::Noop) => {}
+            _ => return false,
+        }
+    }
+}
+
+async fn write_all(writer: &Writer, mut bytes: Bytes) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::future::poll_fn(|cx| writer.poll_write(cx, std::slice::from_ref(&bytes))).await?;
+        bytes.advance(written);
+    }
+    Ok(())
+}
+
+/// The messages that a client sends.
+struct Messages {
+    reader: Reader,
+    decoder: Decoder,
+    /// What was read and not decoded yet.
+    rest: Bytes,
+}
+
+/// Why there are no more messages.
+enum Stop {
+    /// The client has closed its side, with a frame of this code, or without one.
+    Closed(Option<u16>),
+    Broken,
+    Violation(Violation),
+}
+
+impl Messages {
+    fn new(reader: Reader, read: Bytes, max_message: usize) -> Self {
+        Self { reader, decoder: Decoder::new(max_message), rest: read }
+    }
+
+    /// The next message. A message that came alone is decoded where it was read to.
+    async fn next(&mut self) -> Result<Message, Stop> {
+        if let Some(message) = self.decode_rest()? {
+            return Ok(message);
+        }
+        std::future::poll_fn(|cx| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                loop {
+                    let mut buffer = ReadBuf::new(scratch);
+                    let read = std::task::ready!(self.reader.poll_read(cx, &mut buffer));
+                    let mut input = buffer.filled();
+                    if read.is_err() {
+                        return Poll::Ready(Err(Stop::Broken));
+                    }
+                    if input.is_empty() {
+                        return Poll::Ready(Err(Stop::Closed(None)));
+                    }
+                    match self.decoder.decode(&mut input) {
+                        Ok(None) => {}
+                        Ok(Some(message)) => {
+                            self.rest = Bytes::copy_from_slice(input);
+                            return Poll::Ready(Ok(message));
+                        }
+                        Err(violation) => return Poll::Ready(Err(Stop::Violation(violation))),
+                    }
+                }
+            })
+        })
+        .await
+    }
+
+    fn decode_rest(&mut self) -> Result<Option<Message>, Stop> {
+        let mut input = &self.rest[..];
+        let message = self.decoder.decode(&mut input).map_err(Stop::Violation)?;
+        let decoded = self.rest.len() - input.len();
+        self.rest.advance(decoded);
+        if self.rest.is_empty() {
+            self.rest = Bytes::new();
+        }
+        Ok(message)
+    }
+
+    /// The next packet while nothing else can be done with what is no packet than to give up.
+    async fn next_packet(&mut self, protocol: ProtocolVersion) -> Option<Packet> {
+        loop {
+            match self.next().await.ok()? {
+                Message::Text(text) => return Packet::from_text(text, protocol).ok(),
+                Message::Binary(bytes) => return Packet::from_binary(bytes, protocol).ok(),
+                Message::Ping(_) | Message::Pong => {}
+                Message::Close(_) => return None,
+            }
+        }
+    }
+
+    /// Hands packets to the handler until there are no more. Those of a session that has ended are read and dropped: its
+    /// client is being told, and closes its side.
+    async fn deliver<H: EngineIoHandler>(&mut self, engine: &EngineIo<H>, socket: &Arc<Socket<H::Data>>) {
+        let connection = &socket.connection;
+        let stop = loop {
+            match self.next().await {
+                Ok(Message::Close(code)) => break Stop::Closed(code.or(Some(NORMAL_CLOSURE))),
+                Ok(message) if !connection.has_ended() => take(engine, socket, message).await,
+                Ok(_) => {}
+                Err(stop) => break stop,
+            }
+        };
+        match stop {
+            Stop::Closed(Some(code)) => connection.close_with(DisconnectReason::TransportClose, code),
+            Stop::Closed(None) => connection.end(DisconnectReason::TransportClose.into(), Rest::Dropped),
+            Stop::Broken => connection.end(DisconnectReason::TransportError.into(), Rest::Dropped),
+            Stop::Violation(violation) => {
+                connection.close_with(DisconnectReason::PacketParsingError, violation.close_code());
+            }
+        }
+        connection.note_read();
+    }
+}
+
+async fn take<H: EngineIoHandler>(engine: &EngineIo<H>, socket: &Arc<Socket<H::Data>>, message: Message) {
+    let connection = &socket.connection;
+    let packet = match message {
+        Message::Text(text) => Packet::from_text(text, connection.protocol),
+        Message::Binary(bytes) => Packet::from_binary(bytes, connection.protocol),
+        Message::Ping(data) => {
+            connection.note_heard();
+            // A client for which too much waits is cut.
+            return connection.push_frame(frame::pong(&data)).unwrap_or_default();
+        }
+        Message::Pong | Message::Close(_) => return connection.note_heard(),
+    };
+    match packet {
+        // Whether the session goes on is looked at before the next.
+        Ok(packet) => _ = engine.receive(socket, packet).await,
+        Err(_) => connection.close_with(DisconnectReason::PacketParsingError, PROTOCOL_ERROR),
+    }
+}

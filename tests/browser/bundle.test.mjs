@@ -1,22 +1,13 @@
 // A page of another site loads its client from the server, as pages do, and chats.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { newcomer } from '../support/people.mjs';
 import { openPage } from './browser.mjs';
+import { publish } from './site.mjs';
 import { setStage } from './stage.mjs';
 
 const stage = setStage();
-
-/** A page elsewhere with this content: its address. */
-async function publish(t, html) {
-  const site = createServer((_, answer) => answer.setHeader('Content-Type', 'text/html').end(html));
-  await once(site.listen(0, '127.0.0.1'), 'listening');
-  t.after(() => { site.close(); site.closeAllConnections(); });
-  return `http://127.0.0.1:${site.address().port}/`;
-}
 
 const CHAT = `
   const socket = io(server);
@@ -35,7 +26,7 @@ for (const [bundle, html] of Object.entries(PAGES)) {
     const { email, token } = await newcomer(stage.natter, 'alice');
     const known = `<script>const server = ${JSON.stringify(stage.natter.url)}, token = ${JSON.stringify(token)}</script>`;
     const page = await openPage(t, stage.browser);
-    await page.goto(await publish(t, `<!doctype html><body>${known}${html(`${stage.natter.url}socket.io/${bundle}`)}`));
+    await page.goto(await publish(t, { '/': `<!doctype html><body>${known}${html(`${stage.natter.url}socket.io/${bundle}`)}` }));
     await page.getByText(`${email}: from elsewhere`, { exact: true }).waitFor();
   });
 }
@@ -43,6 +34,6 @@ for (const [bundle, html] of Object.entries(PAGES)) {
 // It speaks another encoding, which a server must be set to; here it is only seen to run.
 test('a page that loads socket.io.msgpack.min.js has a client', async t => {
   const page = await openPage(t, stage.browser);
-  await page.goto(await publish(t, `<!doctype html><script src="${stage.natter.url}socket.io/socket.io.msgpack.min.js"></script>`));
+  await page.goto(await publish(t, { '/': `<!doctype html><script src="${stage.natter.url}socket.io/socket.io.msgpack.min.js"></script>` }));
   assert.equal(await page.evaluate(() => typeof globalThis.io), 'function');
 });

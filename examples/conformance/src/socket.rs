@@ -5,9 +5,15 @@
 //! | `message` | `message-back` with the same arguments |
 //! | `message-with-ack` | the acknowledgement, with the same arguments |
 //! | `emit-with-ack` | `emit-with-ack` with the same arguments; and again, with those that it acknowledges this with |
+//! | `spell` | the acknowledgement, with the numbers of the characters, or bytes, of its first argument |
+//!
+//! The last is none of the suite's. It shows what the server has understood: a text that is decoded wrongly, and encoded
+//! as wrongly again, comes back right.
 //!
 //! Listeners work inline, in plain functions that return no future worth waiting for: socketioxide runs each future in a
 //! task of its own, which would reorder what is said.
+
+#![expect(clippy::needless_pass_by_value, reason = "socketioxide hands its extractors over by value")]
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -44,6 +50,7 @@ fn prepare(socket: SocketRef) -> Ready<Result<(), Infallible>> {
     socket.on("message", send_back);
     socket.on("message-with-ack", acknowledge);
     socket.on("emit-with-ack", ask_back);
+    socket.on("spell", spell);
     ready(Ok(()))
 }
 
@@ -58,9 +65,16 @@ fn send_back(socket: SocketRef, Data(arguments): Data<Arguments>) -> Ready<()> {
 }
 
 fn acknowledge(Data(arguments): Data<Arguments>, ack: AckSender) -> Ready<()> {
-    if let Err(error) = ack.send(&arguments) {
-        tracing::warn!(%error, "an acknowledgement is lost");
-    }
+    send(ack, &arguments);
+    ready(())
+}
+
+fn spell(Data(argument): Data<Value>, ack: AckSender) -> Ready<()> {
+    let numbers: Vec<u32> = match argument {
+        Value::Binary(bytes) => bytes.into_iter().map(u32::from).collect(),
+        other => other.as_str().unwrap_or_default().chars().map(u32::from).collect(),
+    };
+    send(ack, &numbers);
     ready(())
 }
 
@@ -82,5 +96,11 @@ fn ask_back(socket: SocketRef, Data(arguments): Data<Arguments>) -> impl Future<
 fn emit(socket: &SocketRef, event: &str, arguments: &impl Serialize) {
     if let Err(error) = socket.emit(event, arguments) {
         tracing::warn!(id = %socket.id, %error, event, "an echo is lost");
+    }
+}
+
+fn send(ack: AckSender, answer: &impl Serialize) {
+    if let Err(error) = ack.send(answer) {
+        tracing::warn!(%error, "an acknowledgement is lost");
     }
 }

@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { within } from './deadline.mjs';
+
+const START_MS = 30_000;
+const STOP_MS = 15_000;
+const LOG_LINES = 100;
+
+/** A server program of ours that prints its address once it listens. */
+export class Program {
+  #name;
+  #binary;
+  #process;
+  #log;
+
+  constructor(name, binary) {
+    this.#name = name;
+    this.#binary = binary;
+    // The last resort when a test file dies: its server must not outlive it.
+    process.on('exit', () => this.#process?.kill('SIGKILL'));
+  }
+
+  /** Starts it, or starts it again: the port of 127.0.0.1 that it listens on. */
+  async start(env, options = {}) {
+    const { PATH, HOME, RUST_LOG, RUST_BACKTRACE } = process.env;
+    this.#log = [];
+    this.#process = spawn(this.#binary, [], {
+      // Nothing else of the environment gets in: a developer's settings would change what is tested.
+      env: { PATH, HOME, ...(RUST_LOG && { RUST_LOG }), ...(RUST_BACKTRACE && { RUST_BACKTRACE }), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...options,
+    });
+    const exit = once(this.#process, 'exit').then(([code, signal]) => {
+      throw new Error(`${this.#name} ended (${signal ?? code}):\n${this.log}`);
+    });
+    exit.catch(() => {});
+    const listening = new Promise(resolve => {
+      createInterface(this.#process.stdout).on('line', line => {
+        const port = /http:\/\/127\.0\.0\.1:(\d+)\//.exec(line)?.[1];
+        if (port) resolve(Number(port));
+      });
+    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) createInterface(stream).on('line', line => this.#note(line));
+    return within(START_MS, `${this.#name} prints its address`, Promise.race([listening, exit]));
+  }
+
+  /** What it printed lately, since it was started. */
+  get log() {
+    return this.#log.join('\n');
+  }
+
+  #note(line) {
+    if (this.#log.push(line) > LOG_LINES) this.#log.shift();
+  }
+
+  get #ended() {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Ends it as a crash would, if it has not ended yet. */
+  async kill() {
+    if (this.#ended) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await within(STOP_MS, `${this.#name} ends when killed`, ended);
+  }
+
+  /** Ends it as an operator would. */
+  async stop() {
+    if (this.#ended) throw new Error(`${this.#name} had ended by itself:\n${this.log}`);
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGTERM');
+    const [code] = await within(STOP_MS, `${this.#name} ends when told to`, ended);
+    if (code !== 0) throw new Error(`${this.#name} stopped with ${code}:\n${this.log}`);
+  }
+}

@@ -1,13 +1,13 @@
 //! An Engine.IO server under the unmodified socketioxide: the interface of `engineioxide`, for clients of Engine.IO 3 and 4.
 //!
 //! In reading order:
-//! * [`service`] takes requests, [`request`] says what they ask for, [`answer`] how they are answered;
-//! * [`engine`] keeps the sessions and opens them;
-//! * [`socket`] is what the handler above holds of one session, [`connection`] what lies under it: the packets that wait,
-//!   and how it ends; [`deadlines`] ends it in time;
-//! * [`polling`] and [`websocket`] are the two transports; [`outbox`], [`flusher`] and [`wire`] write to the latter;
-//! * [`packet`], [`payload`], [`jsonp`] and [`frame`] are pure: bytes to packets and back, which is fuzzed;
-//! * [`socketio`] is all that the engine knows of what it carries.
+//! * `service` takes requests, `request` says what they ask for, `answer` how they are answered;
+//! * `engine` keeps the sessions and opens them;
+//! * `socket` is what the handler above holds of one session, `connection` what lies under it: the packets that wait,
+//!   and how it ends; `deadlines` ends it in time;
+//! * `polling` and `websocket` are the two transports; `outbox`, `flusher` and `wire` write to the latter;
+//! * `packet`, `payload`, `jsonp` and `frame` are pure: bytes to packets and back, which is fuzzed;
+//! * `socketio` is all that the engine knows of what it carries.
 
 mod answer;
 pub mod config;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::flusher::Flusher;
-use crate::outbox::{Batch, Outbox, Progress, framed};
+use crate::outbox::{Batch, Outbox, Progress};
 use crate::packet::Packet;
 use crate::polling::Polling;
 use crate::socket::DisconnectReason;
@@ -152,7 +152,7 @@ impl Connection {
             let packet = self.in_dialect(&mut state, packet);
             match &mut state.carrier {
                 Carrier::Polling(polling) => polling.push(packet),
-                Carrier::Websocket(outbox) => outbox.push(framed(&packet, self.protocol)),
+                Carrier::Websocket(outbox) => outbox.push(&packet),
                 Carrier::Gone => return Err(Refused::Closed),
             }
         }
@@ -184,7 +184,7 @@ impl Connection {
         self.check()?;
         let mut state = self.state();
         if let Carrier::Websocket(outbox) = &mut state.carrier {
-            outbox.push(frame);
+            outbox.push_frame(frame);
         }
         self.send(state);
         Ok(())
@@ -351,7 +351,7 @@ impl Connection {
             (Carrier::Polling(polling), Rest::Dropped) => polling.clear(),
             (Carrier::Polling(_), Rest::Sent { .. }) | (Carrier::Gone, _) => {}
             (Carrier::Websocket(outbox), Rest::Dropped) => outbox.drop_all(),
-            (Carrier::Websocket(outbox), Rest::Sent { code }) => outbox.push(frame::close(code)),
+            (Carrier::Websocket(outbox), Rest::Sent { code }) => outbox.push_frame(frame::close(code)),
         }
         state.end = Some(end);
         if let Carrier::Polling(polling) = &mut state.carrier {

@@ -1,5 +1,6 @@
 //! Frames that wait for a websocket.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
@@ -7,12 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use engine_link::Above;
 use engineioxide_core::{ProtocolVersion, Str};
 use tokio::time::Instant;
 
-use crate::frame;
-use crate::packet::Packet;
+use crate::packet::{self, Packet};
 use crate::wire::{Writer, advance};
+use crate::{frame, payload};
 
 /// The Engine.IO type of a message, before its text and, in Engine.IO 3, before its bytes.
 const MESSAGE: u8 = b'4';
@@ -26,6 +28,7 @@ pub(crate) struct Outbox {
     /// Of all frames that are not written, including those in a [`Batch`].
     bytes: usize,
     writer: Arc<Writer>,
+    reader: Reader,
     /// The flusher will come, or is here.
     is_scheduled: bool,
     /// The peer has taken nothing since then, while something waited.
@@ -48,11 +51,16 @@ pub(crate) struct Progress {
 }
 
 impl Outbox {
-    pub fn new(writer: Arc<Writer>) -> Self {
-        Self { frames: VecDeque::new(), bytes: 0, writer, is_scheduled: false, blocked_since: None, is_dropped: false }
+    pub fn new(writer: Arc<Writer>, reader: Reader) -> Self {
+        let frames = VecDeque::new();
+        Self { frames, bytes: 0, writer, reader, is_scheduled: false, blocked_since: None, is_dropped: false }
     }
 
-    pub fn push(&mut self, frame: Bytes) {
+    pub fn push(&mut self, packet: &Packet) {
+        self.push_frame(self.reader.frame(packet));
+    }
+
+    pub fn push_frame(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
     }
@@ -156,28 +164,53 @@ impl Batch {
     }
 }
 
-/// A packet as a frame. Whoever emits one text to many sockets gives the same memory to each, and so each is given the
-/// same frame.
-pub(crate) fn framed(packet: &Packet, protocol: ProtocolVersion) -> Bytes {
-    thread_local! {
-        static LAST: RefCell<Option<(Str, Bytes)>> = const { RefCell::new(None) };
+/// How the client of a websocket reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader {
+    pub protocol: ProtocolVersion,
+    pub above: Above,
+    /// It has asked for bytes in base64 (`b64=1`).
+    pub wants_text: bool,
+}
+
+impl Reader {
+    /// A packet as a frame.
+    pub fn frame(self, packet: &Packet) -> Bytes {
+        match packet {
+            Packet::Message(text) => self.frame_message(text),
+            Packet::Binary(bytes) if self.wants_text => {
+                frame::text(None, packet::base64(bytes, self.protocol).as_bytes())
+            }
+            Packet::Binary(bytes) if self.protocol == ProtocolVersion::V3 => {
+                frame::binary(Some(MESSAGE_OF_BYTES), bytes)
+            }
+            Packet::Binary(bytes) => frame::binary(None, bytes),
+            Packet::Open(text) => frame::text(Some(b'0'), text.as_bytes()),
+            Packet::Close => frame::text(Some(b'1'), b""),
+            Packet::Ping(text) => frame::text(Some(b'2'), text.as_bytes()),
+            Packet::Pong(text) => frame::text(Some(b'3'), text.as_bytes()),
+            Packet::Upgrade => frame::text(Some(b'5'), b""),
+            Packet::Noop => frame::text(Some(b'6'), b""),
+        }
     }
-    let is_third = protocol == ProtocolVersion::V3;
-    match packet {
-        Packet::Message(text) => LAST.with_borrow_mut(|last| match last {
+
+    /// Whoever emits one text to many sockets gives the same memory to each, and so each is given the same frame.
+    fn frame_message(self, text: &Str) -> Bytes {
+        thread_local! {
+            static LAST: RefCell<Option<(Str, Bytes)>> = const { RefCell::new(None) };
+            static LAST_IN_ASCII: RefCell<Option<(Str, Bytes)>> = const { RefCell::new(None) };
+        }
+        // socket.io-client 1.0 reads text that was encoded twice, all others once; the escapes of JSON they read alike.
+        let in_ascii = self.protocol == ProtocolVersion::V3 && self.above == Above::SocketIo;
+        let last = if in_ascii { &LAST_IN_ASCII } else { &LAST };
+        last.with_borrow_mut(|last| match last {
             Some((of, frame)) if of.as_ptr() == text.as_ptr() && of.len() == text.len() => frame.clone(),
             _ => {
-                let frame = frame::text(Some(MESSAGE), text.as_bytes());
+                let read = if in_ascii { payload::in_ascii(text) } else { Cow::from(text.as_str()) };
+                let frame = frame::text(Some(MESSAGE), read.as_bytes());
                 *last = Some((text.clone(), frame.clone()));
                 frame
             }
-        }),
-        Packet::Binary(bytes) => frame::binary(is_third.then_some(MESSAGE_OF_BYTES), bytes),
-        Packet::Open(text) => frame::text(Some(b'0'), text.as_bytes()),
-        Packet::Close => frame::text(Some(b'1'), b""),
-        Packet::Ping(text) => frame::text(Some(b'2'), text.as_bytes()),
-        Packet::Pong(text) => frame::text(Some(b'3'), text.as_bytes()),
-        Packet::Upgrade => frame::text(Some(b'5'), b""),
-        Packet::Noop => frame::text(Some(b'6'), b""),
+        })
     }
 }

@@ -104,6 +104,13 @@ impl Packet {
     }
 }
 
+/// A binary message as text.
+pub(crate) fn base64(bytes: &[u8], protocol: ProtocolVersion) -> String {
+    let mut text = base64_prefix(protocol).to_owned();
+    BASE64.encode_string(bytes, &mut text);
+    text
+}
+
 /// What stands before the base64 of a binary message.
 pub(crate) fn base64_prefix(protocol: ProtocolVersion) -> &'static str {
     match protocol {

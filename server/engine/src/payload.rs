@@ -16,7 +16,7 @@ use base64::Engine as _;
 use bytes::{Buf, Bytes};
 use engineioxide_core::{ProtocolVersion, Str};
 
-pub use self::text::{TextEncoding, presumed};
+pub use self::text::{TextEncoding, decode_text, in_ascii, presumed};
 use crate::packet::{BASE64, Packet, ParseError, base64_prefix};
 pub use engine_link::DoubleEncoding;
 

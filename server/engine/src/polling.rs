@@ -15,7 +15,7 @@ use crate::answer::{self, Refusal};
 use crate::connection::{Carrier, Connection, End, PROTOCOL_ERROR, Rest};
 use crate::engine::EngineIo;
 use crate::handler::EngineIoHandler;
-use crate::outbox::{Outbox, framed};
+use crate::outbox::Outbox;
 use crate::packet::Packet;
 use crate::payload::{self, Framing, Incoming, TextEncoding};
 use crate::request::Query;
@@ -24,6 +24,9 @@ use crate::{answer::Polled, jsonp};
 
 /// How often a client polls in vain while it upgrades.
 const NOOP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Packets in one answer. python-engineio closes a connection that is sent more.
+const MAX_PACKETS: usize = 16;
 
 /// What waits for a client that polls.
 pub(crate) struct Polling {
@@ -104,6 +107,13 @@ impl Polling {
         self.bytes = 0;
         std::mem::take(&mut self.packets)
     }
+
+    /// The packets of one answer.
+    fn take_some(&mut self) -> Vec<Packet> {
+        let rest = self.packets.split_off(self.packets.len().min(MAX_PACKETS));
+        self.bytes = rest.iter().map(size).sum();
+        std::mem::replace(&mut self.packets, rest)
+    }
 }
 
 /// About how many bytes a packet takes.
@@ -180,7 +190,7 @@ async fn next_packets(connection: &Connection) -> Vec<Packet> {
             polling.poller = Poller::Waits(Some(cx.waker().clone()));
             return Poll::Pending;
         }
-        Poll::Ready(polling.take())
+        Poll::Ready(polling.take_some())
     })
     .await
 }
@@ -334,7 +344,7 @@ impl Connection {
         if let Carrier::Polling(polling) = &mut state.carrier {
             for packet in polling.take() {
                 if packet != Packet::Noop {
-                    outbox.push(framed(&packet, self.protocol));
+                    outbox.push(&packet);
                 }
             }
             // Hears a noop, as this no longer is its transport.

@@ -18,7 +18,7 @@ use tower_service::Service as TowerService;
 
 use crate::answer::Refusal;
 use crate::config::EngineIoConfig;
-use crate::engine::{EngineIo, settings};
+use crate::engine::EngineIo;
 use crate::handler::EngineIoHandler;
 use crate::request::Query;
 use crate::websocket;
@@ -74,9 +74,8 @@ impl<H: EngineIoHandler, S> EngineIoService<H, S> {
         St: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (parts, ()) = request.into_parts();
-        let protocol = Query::of(&parts.uri).protocol(settings(&parts).unnamed_protocol);
-        let protocol = protocol.map_err(|_: Refusal| UnsupportedProtocol)?;
-        websocket::begin(&self.engine, parts, protocol, Wire::of_stream(stream));
+        let reader = websocket::reader(&parts, &Query::of(&parts.uri)).map_err(|_: Refusal| UnsupportedProtocol)?;
+        websocket::begin(&self.engine, parts, Wire::of_stream(stream), reader);
         Ok(())
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
-use engineioxide_core::ProtocolVersion;
+use engine_link::{Above, DoubleEncoding};
+use engineioxide_core::{ProtocolVersion, Str};
 use http::Response;
 use http::request::Parts;
 use http_body_util::Full;
@@ -16,14 +17,15 @@ use tokio::io::ReadBuf;
 use crate::answer::{self, Refusal};
 use crate::connection::{Carrier, Connection, NORMAL_CLOSURE, PROTOCOL_ERROR, Rest};
 use crate::deadlines;
-use crate::engine::EngineIo;
+use crate::engine::{self, EngineIo};
 use crate::frame::{self, Decoder, Message, Violation};
 use crate::handler::EngineIoHandler;
-use crate::outbox::{Outbox, framed};
-use crate::packet::Packet;
+use crate::outbox::{Outbox, Reader};
+use crate::packet::{Packet, ParseError};
+use crate::payload::{self, TextEncoding};
 use crate::request::{Query, websocket_key};
 use crate::socket::{DisconnectReason, Socket};
-use crate::wire::{Reader, Wire, Writer};
+use crate::wire::{self, Wire, Writer};
 
 /// Read at once, for all connections of a thread: none keeps a buffer of its own.
 const BUFFER: usize = 64 * 1024;
@@ -43,33 +45,38 @@ pub(crate) fn open<H: EngineIoHandler>(
     let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or(Refusal::BadRequest)?;
     let engine = engine.clone();
     if let Some(socket) = socket {
-        socket.connection.begin_upgrade()?;
+        let connection = &socket.connection;
+        connection.begin_upgrade()?;
+        let (protocol, above) = (connection.protocol, connection.settings.above);
+        let reader = Reader { protocol, above, wants_text: query.wants_text() };
         tokio::spawn(async move {
             match upgrade.await {
-                Ok(upgraded) => take_over(engine, socket, Wire::of_upgraded(upgraded)).await,
+                Ok(upgraded) => take_over(engine, socket, Wire::of_upgraded(upgraded), reader).await,
                 Err(_) => socket.connection.abandon_upgrade(),
             }
         });
     } else {
-        let protocol = query.protocol(crate::engine::settings(&parts).unnamed_protocol)?;
+        let reader = reader(&parts, query)?;
         tokio::spawn(async move {
             if let Ok(upgraded) = upgrade.await {
-                begin(&engine, parts, protocol, Wire::of_upgraded(upgraded));
+                begin(&engine, parts, Wire::of_upgraded(upgraded), reader);
             }
         });
     }
     Ok(answer)
 }
 
+/// How the client reads that begins a session with this request.
+pub(crate) fn reader(parts: &Parts, query: &Query<'_>) -> Result<Reader, Refusal> {
+    let settings = engine::settings(parts);
+    let protocol = query.protocol(settings.unnamed_protocol)?;
+    Ok(Reader { protocol, above: settings.above, wants_text: query.wants_text() })
+}
+
 /// Begins a session on a websocket that has been opened.
-pub(crate) fn begin<H: EngineIoHandler>(
-    engine: &Arc<EngineIo<H>>,
-    parts: Parts,
-    protocol: ProtocolVersion,
-    wire: Wire,
-) {
-    let outbox = Outbox::new(Arc::new(wire.writer));
-    let socket = engine.begin(parts, protocol, Carrier::Websocket(outbox));
+pub(crate) fn begin<H: EngineIoHandler>(engine: &Arc<EngineIo<H>>, parts: Parts, wire: Wire, reader: Reader) {
+    let outbox = Outbox::new(Arc::new(wire.writer), reader);
+    let socket = engine.begin(parts, reader.protocol, Carrier::Websocket(outbox));
     let connection = &socket.connection;
     connection.push([Packet::Open(engine.open_packet(connection))]).unwrap_or_default();
     let messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
@@ -91,14 +98,19 @@ async fn run<H: EngineIoHandler>(engine: Arc<EngineIo<H>>, socket: Arc<Socket<H:
 }
 
 /// Lets a websocket take over from polling: `2probe`, `3probe`, `5` (Engine.IO protocol, "upgrade").
-async fn take_over<H: EngineIoHandler>(engine: Arc<EngineIo<H>>, socket: Arc<Socket<H::Data>>, wire: Wire) {
+async fn take_over<H: EngineIoHandler>(
+    engine: Arc<EngineIo<H>>,
+    socket: Arc<Socket<H::Data>>,
+    wire: Wire,
+    reader: Reader,
+) {
     let connection = &socket.connection;
     let mut messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
     let writer = Arc::new(wire.writer);
     let upgrading = Upgrading(connection);
-    let probe = probe(connection, &mut messages, &writer);
+    let probe = probe(connection, &mut messages, &writer, reader);
     let is_probed = tokio::time::timeout(engine.config.upgrade_timeout, probe).await.unwrap_or(false);
-    if !is_probed || connection.finish_upgrade(Outbox::new(writer)).is_err() {
+    if !is_probed || connection.finish_upgrade(Outbox::new(writer, reader)).is_err() {
         return;
     }
     drop(upgrading);
@@ -118,12 +130,11 @@ impl Drop for Upgrading<'_> {
     }
 }
 
-async fn probe(connection: &Arc<Connection>, messages: &mut Messages, writer: &Writer) -> bool {
-    let protocol = connection.protocol;
+async fn probe(connection: &Connection, messages: &mut Messages, writer: &Writer, reader: Reader) -> bool {
     loop {
-        match messages.next_packet(protocol).await {
+        match messages.next_packet(reader.protocol).await {
             Some(Packet::Ping(probe)) => {
-                if write_all(writer, framed(&Packet::Pong(probe), protocol)).await.is_err() {
+                if write_all(writer, reader.frame(&Packet::Pong(probe))).await.is_err() {
                     return false;
                 }
                 connection.probe_upgrade();
@@ -145,10 +156,12 @@ async fn write_all(writer: &Writer, mut bytes: Bytes) -> io::Result<()> {
 
 /// The messages that a client sends.
 struct Messages {
-    reader: Reader,
+    reader: wire::Reader,
     decoder: Decoder,
     /// What was read and not decoded yet.
     rest: Bytes,
+    /// How the client encodes text, once that is known.
+    encoding: Option<TextEncoding>,
 }
 
 /// Why there are no more messages.
@@ -160,8 +173,8 @@ enum Stop {
 }
 
 impl Messages {
-    fn new(reader: Reader, read: Bytes, max_message: usize) -> Self {
-        Self { reader, decoder: Decoder::new(max_message), rest: read }
+    fn new(reader: wire::Reader, read: Bytes, max_message: usize) -> Self {
+        Self { reader, decoder: Decoder::new(max_message), rest: read, encoding: None }
     }
 
     /// The next message. A message that came alone is decoded where it was read to.
@@ -225,7 +238,7 @@ impl Messages {
         let stop = loop {
             match self.next().await {
                 Ok(Message::Close(code)) => break Stop::Closed(code.or(Some(NORMAL_CLOSURE))),
-                Ok(message) if !connection.has_ended() => take(engine, socket, message).await,
+                Ok(message) if !connection.has_ended() => self.take(engine, socket, message).await,
                 Ok(_) => {}
                 Err(stop) => break stop,
             }
@@ -240,23 +253,43 @@ impl Messages {
         }
         connection.note_read();
     }
-}
-
-async fn take<H: EngineIoHandler>(engine: &EngineIo<H>, socket: &Arc<Socket<H::Data>>, message: Message) {
-    let connection = &socket.connection;
-    let packet = match message {
-        Message::Text(text) => Packet::from_text(text, connection.protocol),
-        Message::Binary(bytes) => Packet::from_binary(bytes, connection.protocol),
-        Message::Ping(data) => {
-            connection.note_heard();
-            // A client for which too much waits is cut.
-            return connection.push_frame(frame::pong(&data)).unwrap_or_default();
+    async fn take<H: EngineIoHandler>(
+        &mut self,
+        engine: &EngineIo<H>,
+        socket: &Arc<Socket<H::Data>>,
+        message: Message,
+    ) {
+        let connection = &socket.connection;
+        let packet = match message {
+            Message::Text(text) => {
+                self.decode_text(text, connection).and_then(|text| Packet::from_text(text, connection.protocol))
+            }
+            Message::Binary(bytes) => Packet::from_binary(bytes, connection.protocol),
+            Message::Ping(data) => {
+                connection.note_heard();
+                // A client for which too much waits is cut.
+                return connection.push_frame(frame::pong(&data)).unwrap_or_default();
+            }
+            Message::Pong | Message::Close(_) => return connection.note_heard(),
+        };
+        match packet {
+            // Whether the session goes on is looked at before the next.
+            Ok(packet) => _ = engine.receive(socket, packet).await,
+            Err(_) => connection.close_with(DisconnectReason::PacketParsingError, PROTOCOL_ERROR),
         }
-        Message::Pong | Message::Close(_) => return connection.note_heard(),
-    };
-    match packet {
-        // Whether the session goes on is looked at before the next.
-        Ok(packet) => _ = engine.receive(socket, packet).await,
-        Err(_) => connection.close_with(DisconnectReason::PacketParsingError, PROTOCOL_ERROR),
+    }
+
+    /// socket.io-client 1.0 encodes text twice here, too; later ones do so over polling only.
+    fn decode_text(&mut self, text: Str, connection: &Connection) -> Result<Str, ParseError> {
+        let settings = &connection.settings;
+        if connection.protocol == ProtocolVersion::V4 || settings.above == Above::Anything || text.is_ascii() {
+            return Ok(text);
+        }
+        // Most who encode polling bodies twice do not here.
+        let setting = match settings.double_encoding {
+            DoubleEncoding::Always => DoubleEncoding::Detect,
+            setting => setting,
+        };
+        payload::decode_text(text, &mut self.encoding, setting)
     }
 }

@@ -70,18 +70,30 @@ pub(super) fn from_bytes(bytes: Vec<u8>) -> Result<String, ParseError> {
     })
 }
 
+/// One text of a client, decoded as often as it encodes.
+///
+/// # Errors
+/// It is not encoded twice, and would have to be.
+pub fn decode_text(text: Str, encoding: &mut Option<TextEncoding>, setting: DoubleEncoding) -> Result<Str, ParseError> {
+    incoming(vec![text], encoding, setting)?.pop().ok_or(ParseError::Empty)
+}
+
 /// The text of a packet as a client reads it in text framing.
 pub(super) fn outgoing(packet: &Packet, encoding: Option<TextEncoding>) -> Cow<'_, str> {
     let text = packet.text();
     match packet {
         _ if text.is_ascii() => text.into(),
         _ if encoding == Some(TextEncoding::Twice) => text.bytes().map(char::from).collect(),
-        Packet::Message(text) if encoding.is_none() => escape(text).into(),
+        Packet::Message(text) if encoding.is_none() => in_ascii(text),
         _ => text.into(),
     }
 }
 
 /// The same JSON with its strings in ASCII. What is not ASCII outside of them (a namespace) is left.
+pub fn in_ascii(json: &str) -> Cow<'_, str> {
+    if json.is_ascii() { json.into() } else { escape(json).into() }
+}
+
 fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len() * 2);
     let mut is_in_string = false;

@@ -1,0 +1,169 @@
+//! The servers that are compared, each started afresh for every run.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use natter_load::plan::{Authentication, Dialect, Opening, Target};
+use natter_load::process::Server;
+use natter_load::rest;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::load::{Kind, Load};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Peer {
+    /// This tree, with SQLite.
+    Natter,
+    /// This tree on the stock engineioxide.
+    Stock,
+    /// The same chat on Node's socket.io, without a database.
+    Node,
+    /// The same chat on Bun's engine, without a database.
+    Bun,
+    /// The least that a server can do.
+    Floor,
+    /// The least that a server can do when it may wait for more.
+    FloorCoalescing,
+}
+
+/// Where the programs are.
+#[derive(Args)]
+pub struct Programs {
+    #[arg(long, value_name = "PROGRAM")]
+    natter: PathBuf,
+    #[arg(long, value_name = "PROGRAM")]
+    stock: PathBuf,
+    #[arg(long, value_name = "PROGRAM")]
+    bun: PathBuf,
+    /// Where node.mjs and bun.mjs are.
+    #[arg(long, value_name = "FOLDER")]
+    peers_folder: PathBuf,
+}
+
+const EMAIL: &str = "load@example.org";
+const PASSWORD: &str = "qwerty";
+/// The token that the peers without accounts know.
+const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+impl Peer {
+    /// Whether it can bear this load: the floor knows no connections but bare ones, and where messages may wait for
+    /// each other the coalescing one is the measure.
+    pub fn takes(self, load: Load) -> bool {
+        match self {
+            Self::Natter | Self::Stock | Self::Node | Self::Bun => true,
+            Self::Floor => load.kind != Kind::Idle,
+            Self::FloorCoalescing => load.kind == Kind::Saturated,
+        }
+    }
+
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    pub fn start(self, programs: &Programs) -> Result<Running> {
+        let folder = tempfile::tempdir()?;
+        let mut command = self.command(programs)?;
+        command.env("HOST", "127.0.0.1").env("PORT", "0").env("DATA_DIR", folder.path());
+        command.env("NATTER_RATE_LIMITS", "off").env("RUST_LOG", "warn").env("LOAD_TOKEN", TOKEN);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = command.spawn().with_context(|| format!("{} cannot be started", self.name()))?;
+        let mut running = Running { peer: self, child, url: String::new(), _folder: folder };
+        running.url = running.address().with_context(|| format!("{} does not start", self.name()))?;
+        Ok(running)
+    }
+
+    fn command(self, programs: &Programs) -> Result<Command> {
+        let Programs { natter, stock, bun, peers_folder } = programs;
+        let with = |program: &PathBuf, argument: PathBuf| {
+            let mut command = Command::new(program);
+            command.arg(argument);
+            command
+        };
+        let floor = |writes: &str| -> Result<Command> {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["floor", writes]);
+            Ok(command)
+        };
+        Ok(match self {
+            Self::Natter => Command::new(natter),
+            Self::Stock => Command::new(stock),
+            Self::Node => with(&"node".into(), peers_folder.join("node.mjs")),
+            Self::Bun => with(bun, peers_folder.join("bun.mjs")),
+            Self::Floor => floor("each")?,
+            Self::FloorCoalescing => floor("coalesced")?,
+        })
+    }
+}
+
+/// A server that is killed when it goes out of scope.
+pub struct Running {
+    peer: Peer,
+    child: Child,
+    url: String,
+    /// Its data; here to be removed with it.
+    _folder: TempDir,
+}
+
+impl Running {
+    /// Waits until the server prints where it is.
+    fn address(&mut self) -> Result<String> {
+        let stdout = self.child.stdout.take().context("its output cannot be read")?;
+        let (found, address) = mpsc::sync_channel(1);
+        std::thread::spawn(move || look_for_address(stdout, &found));
+        address.recv_timeout(START_LIMIT).context("no address was printed")
+    }
+
+    pub fn target(&self) -> Result<Target> {
+        Target::parse(&self.url)
+    }
+
+    pub fn server(&self) -> Result<Server> {
+        Server::new(&[i32::try_from(self.child.id())?])
+    }
+
+    pub fn dialect(&self) -> Result<Dialect> {
+        let opening = match self.peer {
+            Peer::Floor | Peer::FloorCoalescing => Opening::Bare,
+            Peer::Node | Peer::Bun => authenticate_by(TOKEN)?,
+            Peer::Natter | Peer::Stock => {
+                let target = self.target()?;
+                rest::sign_up(&target, EMAIL, PASSWORD)?;
+                authenticate_by(&rest::sign_in(&target, EMAIL, PASSWORD)?)?
+            }
+        };
+        Dialect::new(opening, r#"["client-sent-message",{"message":"TEXT"}]"#, "server-got-message")
+    }
+}
+
+fn authenticate_by(token: &str) -> Result<Opening> {
+    let authentication = Authentication::new(r#"["authentication",{"token":"TOKEN"}]"#, token, "authenticated")?;
+    Ok(Opening::SocketIo { authentication: Some(authentication) })
+}
+
+/// Reads on to the end, so that the server never waits for a reader.
+fn look_for_address(stdout: ChildStdout, found: &mpsc::SyncSender<String>) {
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
+            let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            // Further addresses are of no interest, and there is no room for them.
+            drop(found.try_send(format!("http://127.0.0.1:{port}/")));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            eprintln!("load: {} cannot be ended: {error}", self.peer.name());
+        }
+    }
+}

@@ -20,6 +20,7 @@ pub mod rest;
 mod run;
 mod stamp;
 
+pub use crowd::allow;
 pub use plan::Plan;
 pub use report::Report;
 pub use run::run;

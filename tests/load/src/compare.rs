@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use natter_load::{Plan, Report};
 use serde::Serialize;
@@ -47,25 +47,43 @@ pub struct Finding {
 }
 
 pub fn run(options: &Options) -> Result<()> {
+    // Servers inherit the limit.
+    natter_load::allow(options.loads.iter().map(|load| load.clients).max().unwrap_or(0))?;
     let path = &options.results;
     let mut results = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
     let mut findings = Vec::new();
-    for round in 1..=options.rounds {
-        for load in options.loads.iter().copied() {
-            for peer in options.peers.iter().copied().filter(|peer| peer.takes(load)) {
-                eprintln!("round {round}, {load}, {}", peer.name());
-                let report = measure(peer, load, options).with_context(|| format!("{}, {load}", peer.name()))?;
+    let mut failures = 0;
+    for (round, load, peer) in runs(options) {
+        eprintln!("round {round}: {load} on {}", peer.name());
+        match measure(peer, load, options) {
+            Ok(report) => {
                 let finding = Finding { round, load, peer, report };
                 writeln!(results, "{}", serde_json::to_string(&finding)?)?;
                 findings.push(finding);
+            }
+            Err(error) => {
+                failures += 1;
+                eprintln!("load: {load} on {}: {error:#}", peer.name());
             }
         }
     }
     for load in options.loads.iter().copied() {
         print!("{}", table::of(load, &findings));
     }
-    println!("\nEach run's figures: {}", path.display());
+    println!("\nFigures are minimum–median–maximum of {} rounds. Each run's: {}", options.rounds, path.display());
+    ensure!(failures == 0, "{failures} runs have failed");
     Ok(())
+}
+
+/// Everything once, then everything again: what disturbs the machine for a while disturbs all peers.
+fn runs(options: &Options) -> impl Iterator<Item = (u32, Load, Peer)> {
+    let Options { peers, loads, rounds, programs, .. } = options;
+    (1..=*rounds).flat_map(move |round| {
+        loads.iter().copied().flat_map(move |load| {
+            let peers = peers.iter().copied().filter(move |peer| peer.takes(load) && peer.is_here(programs));
+            peers.map(move |peer| (round, load, peer))
+        })
+    })
 }
 
 fn measure(peer: Peer, load: Load, options: &Options) -> Result<Report> {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::load::{Kind, Load};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Peer {
     /// This tree, with SQLite.
@@ -40,8 +40,9 @@ pub struct Programs {
     natter: PathBuf,
     #[arg(long, value_name = "PROGRAM")]
     stock: PathBuf,
+    /// Where there is none, that peer is left out.
     #[arg(long, value_name = "PROGRAM")]
-    bun: PathBuf,
+    bun: Option<PathBuf>,
     /// Where node.mjs and bun.mjs are.
     #[arg(long, value_name = "FOLDER")]
     peers_folder: PathBuf,
@@ -63,6 +64,11 @@ impl Peer {
             Self::Floor => load.kind != Kind::Idle,
             Self::FloorCoalescing => load.kind == Kind::Saturated,
         }
+    }
+
+    /// Whether its program is here.
+    pub fn is_here(self, programs: &Programs) -> bool {
+        self != Self::Bun || programs.bun.is_some()
     }
 
     pub fn name(self) -> String {
@@ -97,7 +103,7 @@ impl Peer {
             Self::Natter => Command::new(natter),
             Self::Stock => Command::new(stock),
             Self::Node => with(&"node".into(), peers_folder.join("node.mjs")),
-            Self::Bun => with(bun, peers_folder.join("bun.mjs")),
+            Self::Bun => with(bun.as_ref().context("there is no bun")?, peers_folder.join("bun.mjs")),
             Self::Floor => floor("each")?,
             Self::FloorCoalescing => floor("coalesced")?,
         })

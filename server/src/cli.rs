@@ -1,14 +1,16 @@
 //! The command line: one arm, one call.
 
+mod bench;
 mod serve;
 mod user;
 
-use std::io::Write;
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
+use crate::accounts;
 use crate::app::App;
 use crate::config::Config;
 
@@ -67,6 +69,8 @@ enum Action {
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigAction),
+    /// Measure what a Socket.IO server can bear, this or another.
+    Bench(bench::Options),
 }
 
 #[derive(Subcommand)]
@@ -78,12 +82,13 @@ enum ConfigAction {
 impl Command {
     /// Runs the command with the process's `environment`.
     pub async fn run(self, environment: impl IntoIterator<Item = (String, String)>) -> Result<()> {
-        let config = self.settings.load(environment)?;
+        let config = || self.settings.load(environment);
         match self.action.unwrap_or(Action::Serve) {
-            Action::Serve => serve::run(config).await,
-            Action::Migrate => migrate(config).await,
-            Action::User(action) => user::run(config, action).await,
-            Action::Config(ConfigAction::Show) => show(&config),
+            Action::Serve => serve::run(config()?).await,
+            Action::Migrate => migrate(config()?).await,
+            Action::User(action) => user::run(config()?, action).await,
+            Action::Config(ConfigAction::Show) => show(&config()?),
+            Action::Bench(options) => bench::run(options).await,
         }
     }
 }
@@ -113,6 +118,24 @@ async fn migrate(config: Config) -> Result<()> {
 
 fn show(config: &Config) -> Result<()> {
     say(&config.redacted()?)
+}
+
+/// From the terminal without showing it, else the first line of standard input.
+fn read_password() -> Result<String> {
+    let mut password = String::new();
+    if std::io::stdin().is_terminal() {
+        password = rpassword::prompt_password("Password: ")?;
+    } else {
+        std::io::stdin().lock().read_line(&mut password)?;
+    }
+    let password = password.trim();
+    if password.contains('\0') {
+        bail!("a password has no null characters");
+    }
+    if password.is_empty() || password.chars().count() > accounts::MAX_PASSWORD_CHARACTERS {
+        bail!("a password has 1 to {} characters", accounts::MAX_PASSWORD_CHARACTERS);
+    }
+    Ok(password.to_owned())
 }
 
 /// Prints to standard output. That whoever reads it has heard enough is no error.

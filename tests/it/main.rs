@@ -10,6 +10,7 @@ mod api_root;
 mod authorization_header;
 mod bad_input;
 mod bad_requests;
+mod bench;
 mod bodies;
 mod chat_page;
 mod commands;

@@ -106,10 +106,10 @@ impl Client {
         let now = Instant::now();
         let mut rest = bytes;
         if self.stage == Stage::Upgrading {
-            let Some(head) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(bytes) };
-            check_upgrade(&bytes[..head])?;
+            let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(bytes) };
+            check_upgrade(&bytes[..end])?;
             self.stage = Stage::Connecting;
-            rest = &bytes[head + 4..];
+            rest = &bytes[end + 4..];
         }
         while let Some((Frame { opcode, payload }, behind)) = frame::split(rest)? {
             rest = behind;
@@ -127,34 +127,31 @@ impl Client {
     /// Engine.IO's packets (protocol 4), and in its messages those of Socket.IO (protocol 5).
     fn take_packet(&mut self, dialect: &Dialect, packet: &[u8]) -> Result<()> {
         match packet {
-            [b'0', ..] => self.send(frame::TEXT, b"40"),
+            [b'0', ..] => self.send(frame::TEXT, b"40")?,
             [b'1', ..] | [b'4', b'1', ..] => bail!(self.ended("disconnected")),
-            [b'2', ..] => self.send(frame::TEXT, b"3"),
+            [b'2', ..] => self.send(frame::TEXT, b"3")?,
+            [b'4', b'0', ..] => self.on_connected(dialect)?,
+            [b'4', b'2', ..] => self.take_early_event(dialect, packet),
             [b'4', b'4', ..] => bail!("the server refuses connections: {}", String::from_utf8_lossy(packet)),
-            [b'4', b'0', ..] => match &dialect.opening {
-                Opening::SocketIo { authentication: Some(authentication) } => {
-                    self.send(frame::TEXT, authentication.packet())
-                }
-                _ => {
-                    self.stage = Stage::Ready;
-                    Ok(())
-                }
-            },
-            [b'4', b'2', ..] => {
-                self.take_early_event(dialect, packet);
-                Ok(())
-            }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
+    }
+
+    fn on_connected(&mut self, dialect: &Dialect) -> Result<()> {
+        if let Some(authentication) = dialect.authentication() {
+            return self.send(frame::TEXT, authentication.packet());
+        }
+        self.stage = Stage::Ready;
+        Ok(())
     }
 
     fn take_early_event(&mut self, dialect: &Dialect, packet: &[u8]) {
-        match &dialect.opening {
-            Opening::SocketIo { authentication: Some(authentication) } if authentication.succeeds_by(packet) => {
-                self.stage = Stage::Ready;
-                self.last_event = Vec::new();
-            }
-            _ => self.last_event = packet.to_vec(),
+        if dialect.authentication().is_some_and(|authentication| authentication.succeeds_by(packet)) {
+            self.stage = Stage::Ready;
+            self.last_event = Vec::new();
+        } else {
+            self.last_event = packet.to_vec();
         }
     }
 

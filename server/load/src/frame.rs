@@ -9,6 +9,9 @@ pub const PONG: u8 = 10;
 
 const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
+/// In place of a length: it follows, in so many bytes.
+const TWO_BYTES: u8 = 0x7e;
+const EIGHT_BYTES: u8 = 0x7f;
 
 /// Who sends a frame. Clients must mask; the mask here is always zeros, which leaves the payload readable as it is.
 #[derive(Clone, Copy)]
@@ -33,11 +36,11 @@ pub fn put(out: &mut Vec<u8>, side: Side, opcode: u8, payload: &[u8]) {
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
         (Ok(length @ 0..=125), _) => out.push(mask_bit | length),
         (_, Ok(length)) => {
-            out.push(mask_bit | 126);
+            out.push(mask_bit | TWO_BYTES);
             out.extend(length.to_be_bytes());
         }
         _ => {
-            out.push(mask_bit | 127);
+            out.push(mask_bit | EIGHT_BYTES);
             out.extend((payload.len() as u64).to_be_bytes());
         }
     }
@@ -56,11 +59,16 @@ pub fn split(bytes: &[u8]) -> Result<Option<(Frame<'_>, &[u8])>> {
     if first & 0xf0 != FINAL || opcode == 0 {
         bail!("the server sends what is no whole websocket message (first byte {first:#04x})");
     }
-    let (start, length) = match (second & 0x7f, &bytes[2..]) {
-        (126, &[a, b, ..]) => (4, u64::from(u16::from_be_bytes([a, b]))),
-        (127, &[a, b, c, d, e, f, g, h, ..]) => (10, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
-        (126 | 127, _) => return Ok(None),
-        (length, _) => (2, u64::from(length)),
+    let length_bytes = match second & !MASKED {
+        TWO_BYTES => 2,
+        EIGHT_BYTES => 8,
+        _ => 0,
+    };
+    let start = 2 + length_bytes;
+    let length = match bytes.get(2..start) {
+        None => return Ok(None),
+        Some([]) => u64::from(second & !MASKED),
+        Some(big_endian) => big_endian.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
     };
     let start = if second & MASKED == 0 { start } else { start + 4 };
     let end = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(start);

@@ -39,8 +39,8 @@ pub enum Load {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
-    /// So many deliveries a second: a message to 100 clients is 100 of them.
-    DeliveriesPerSecond(f64),
+    /// Of all senders together.
+    MessagesPerSecond(f64),
     /// As fast as the server can, with so many messages of each sender under way.
     Window(u32),
 }
@@ -108,6 +108,13 @@ impl Dialect {
             packet.split_once(TEXT).with_context(|| format!("{message} must have {TEXT} in place of the text"))?;
         let message = (before.as_bytes().to_vec(), behind.as_bytes().to_vec());
         Ok(Self { opening, message, heard: beginning_of(heard) })
+    }
+
+    pub fn authentication(&self) -> Option<&Authentication> {
+        match &self.opening {
+            Opening::Bare => None,
+            Opening::SocketIo { authentication } => authentication.as_ref(),
+        }
     }
 
     /// Appends the frame of a message; `text` is for the use of this function.

@@ -96,9 +96,8 @@ impl Run<'_> {
 
     fn talk(&mut self, pace: Pace, warm_up: Duration, duration: Duration) -> Result<Talk> {
         let (begin, end) = match pace {
-            Pace::DeliveriesPerSecond(rate) => {
-                let interval = Duration::from_secs_f64(float(self.plan.clients as u64) / rate);
-                self.speak_every(interval, warm_up, duration)?
+            Pace::MessagesPerSecond(rate) => {
+                self.speak_every(Duration::from_secs_f64(1.0 / rate), warm_up, duration)?
             }
             Pace::Window(window) => self.speak_within(window, warm_up, duration)?,
         };
@@ -121,11 +120,11 @@ impl Run<'_> {
     fn speak_every(&mut self, interval: Duration, warm_up: Duration, duration: Duration) -> Result<(Mark, Mark)> {
         let mut due = Instant::now();
         let (begin_at, end_at) = (due + warm_up, due + warm_up + duration);
-        let mut begin = None;
+        let mut first = None;
         for sender in (0..self.senders).cycle() {
             self.wait_until(due)?;
-            if begin.is_none() && due >= begin_at {
-                begin = Some(self.begin()?);
+            if first.is_none() && due >= begin_at {
+                first = Some(self.begin()?);
             }
             if due >= end_at || self.is_stopped() {
                 break;
@@ -134,14 +133,14 @@ impl Run<'_> {
             self.crowd.flush(self.client_of(sender))?;
             due += interval;
         }
-        Ok((begin.context(STOPPED)?, self.mark()?))
+        Ok((first.context(STOPPED)?, self.mark()?))
     }
 
     /// Each sender speaks as soon as everybody has heard enough of what it said before.
     fn speak_within(&mut self, window: u32, warm_up: Duration, duration: Duration) -> Result<(Mark, Mark)> {
         let began = Instant::now();
         let outstanding_limit = u64::from(window) * self.plan.clients as u64;
-        let mut begin = None;
+        let mut first = None;
         while began.elapsed() < warm_up + duration && !self.is_stopped() {
             for sender in 0..self.senders {
                 while self.record.outstanding(sender) < outstanding_limit {
@@ -150,11 +149,11 @@ impl Run<'_> {
                 self.crowd.flush(self.client_of(sender))?;
             }
             self.turn(Instant::now() + TICK)?;
-            if begin.is_none() && began.elapsed() >= warm_up {
-                begin = Some(self.begin()?);
+            if first.is_none() && began.elapsed() >= warm_up {
+                first = Some(self.begin()?);
             }
         }
-        Ok((begin.context(STOPPED)?, self.mark()?))
+        Ok((first.context(STOPPED)?, self.mark()?))
     }
 
     /// Listens until all is heard, or nothing more comes; and a little longer.

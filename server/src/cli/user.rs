@@ -1,10 +1,9 @@
 //! `natter user …`: accounts from the command line.
 
-use std::io::{BufRead, IsTerminal};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Subcommand;
 
+use super::read_password;
 use crate::accounts::{self, Email, ProfileChange, SignUp, User, user};
 use crate::app::App;
 use crate::config::Config;
@@ -78,24 +77,6 @@ async fn perform(app: &App, action: Action) -> Result<String> {
 
 async fn find(app: &App, email: &str) -> Result<User> {
     user::by_email(app.database.read(), email).await?.with_context(|| format!("nobody has the e-mail {email}"))
-}
-
-/// From the terminal without showing it, else the first line of standard input.
-fn read_password() -> Result<String> {
-    let mut password = String::new();
-    if std::io::stdin().is_terminal() {
-        password = rpassword::prompt_password("Password: ")?;
-    } else {
-        std::io::stdin().lock().read_line(&mut password)?;
-    }
-    let password = password.trim();
-    if password.contains('\0') {
-        bail!("a password has no null characters");
-    }
-    if password.is_empty() || password.chars().count() > accounts::MAX_PASSWORD_CHARACTERS {
-        bail!("a password has 1 to {} characters", accounts::MAX_PASSWORD_CHARACTERS);
-    }
-    Ok(password.to_owned())
 }
 
 /// A refused field in words.

@@ -20,8 +20,11 @@ pub struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Peer::value_variants().to_vec())]
     peers: Vec<Peer>,
     /// Loads to run: paced-, saturated- or idle- with a number of clients.
-    #[arg(long, value_delimiter = ',',
-        default_value = "paced-100,paced-1000,paced-5000,saturated-100,saturated-1000,idle-10000")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "paced-100,paced-1000,paced-5000,saturated-100,saturated-1000,idle-10000"
+    )]
     loads: Vec<Load>,
     /// How long each is measured.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
@@ -48,7 +51,7 @@ pub struct Finding {
 
 pub fn run(options: &Options) -> Result<()> {
     // Servers inherit the limit.
-    natter_load::allow(options.loads.iter().map(|load| load.clients).max().unwrap_or(0))?;
+    natter_load::allow(options.loads.iter().map(|load| load.clients.into()).max().unwrap_or(0))?;
     let path = &options.results;
     let mut results = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
     let mut findings = Vec::new();
@@ -70,7 +73,11 @@ pub fn run(options: &Options) -> Result<()> {
     for load in options.loads.iter().copied() {
         print!("{}", table::of(load, &findings));
     }
-    println!("\nFigures are minimum–median–maximum of {} rounds. Each run's: {}", options.rounds, path.display());
+    println!(
+        "\nMinimum–median–maximum of {} rounds, else the median. Each run's figures: {}",
+        options.rounds,
+        path.display()
+    );
     ensure!(failures == 0, "{failures} runs have failed");
     Ok(())
 }
@@ -91,7 +98,7 @@ fn measure(peer: Peer, load: Load, options: &Options) -> Result<Report> {
     let plan = Plan {
         target: running.target()?,
         dialect: running.dialect()?,
-        clients: load.clients,
+        clients: load.clients.into(),
         settle: load.settle(),
         load: load.plan(options.seconds),
         server: Some(running.server()?),

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     pub kind: Kind,
-    pub clients: usize,
+    pub clients: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub enum Kind {
     Idle,
 }
 
+/// A message to 1,000 clients is 1,000 deliveries.
 const DELIVERIES_PER_SECOND: f64 = 30_000.0;
 const SENDERS: u16 = 10;
 /// Messages of each sender under way.
@@ -35,7 +36,7 @@ impl Load {
     pub fn plan(self, seconds: u64) -> plan::Load {
         let pace = match self.kind {
             Kind::Idle => return plan::Load::Idle,
-            Kind::Paced => plan::Pace::DeliveriesPerSecond(DELIVERIES_PER_SECOND),
+            Kind::Paced => plan::Pace::MessagesPerSecond(DELIVERIES_PER_SECOND / f64::from(self.clients)),
             Kind::Saturated => plan::Pace::Window(WINDOW),
         };
         plan::Load::Talk { pace, senders: SENDERS, warm_up: WARM_UP, duration: Duration::from_secs(seconds) }

@@ -1,7 +1,5 @@
 //! How the peers compare under one load.
 
-use std::fmt::{self, Display, Formatter};
-
 use natter_load::Report;
 use natter_load::report::Talk;
 
@@ -32,10 +30,10 @@ fn idle_row(peer: Peer, findings: &[&Finding]) -> Vec<String> {
     let memory = |report: &Report| report.kib_per_client;
     vec![
         peer.name(),
-        Spread::of(cost, peer, findings),
-        Spread::of_ratio(cost, peer, Peer::Natter, findings),
-        Spread::of(memory, peer, findings),
-        Spread::of_ratio(memory, peer, Peer::Natter, findings),
+        spread(&figures(cost, peer, findings)),
+        spread(&ratios(cost, peer, Peer::Natter, findings)),
+        spread(&figures(memory, peer, findings)),
+        spread(&ratios(memory, peer, Peer::Natter, findings)),
     ]
 }
 
@@ -56,70 +54,76 @@ const TALK_HEAD: &[&str] = &[
 
 fn talk_row(peer: Peer, floor: Peer, findings: &[&Finding]) -> Vec<String> {
     let cost = |report: &Report| report.talk.as_ref()?.server_us_per_delivery;
-    let spread = |figure: fn(&Talk) -> f64| Spread::of(|report| report.talk.as_ref().map(figure), peer, findings);
+    let of_talk = |figure: fn(&Talk) -> f64| figures(|report| report.talk.as_ref().map(figure), peer, findings);
     let sum = |count: fn(&Talk) -> u64| {
         let own = findings.iter().filter(|finding| finding.peer == peer);
         own.filter_map(|finding| finding.report.talk.as_ref()).map(count).sum::<u64>().to_string()
     };
     vec![
         peer.name(),
-        Spread::of(cost, peer, findings),
-        Spread::of_ratio(cost, peer, floor, findings),
-        Spread::of_ratio(cost, peer, Peer::Natter, findings),
-        spread(Talk::deliveries_per_second),
-        spread(|talk| talk.latency.p50_ms),
-        spread(|talk| talk.latency.p99_ms),
-        spread(|talk| talk.latency.p999_ms),
+        spread(&figures(cost, peer, findings)),
+        spread(&ratios(cost, peer, floor, findings)),
+        spread(&ratios(cost, peer, Peer::Natter, findings)),
+        spread(&of_talk(Talk::deliveries_per_second)),
+        middle(&of_talk(|talk| talk.latency.p50_ms)),
+        middle(&of_talk(|talk| talk.latency.p99_ms)),
+        middle(&of_talk(|talk| talk.latency.p999_ms)),
         sum(|talk| talk.faults.lost),
         sum(|talk| talk.faults.repeated),
         sum(|talk| talk.faults.reordered),
-        spread(|talk| talk.generator_us_per_delivery),
+        middle(&of_talk(|talk| talk.generator_us_per_delivery)),
     ]
 }
 
-/// One figure in all rounds.
-struct Spread {
-    min: f64,
-    median: f64,
-    max: f64,
+/// One figure of all rounds, the smallest first.
+fn figures(figure: impl Fn(&Report) -> Option<f64>, peer: Peer, findings: &[&Finding]) -> Vec<f64> {
+    let own = findings.iter().filter(|finding| finding.peer == peer);
+    sorted(own.filter_map(|finding| figure(&finding.report)).collect())
 }
 
-impl Spread {
-    fn of(figure: impl Fn(&Report) -> Option<f64>, peer: Peer, findings: &[&Finding]) -> String {
-        let own = findings.iter().filter(|finding| finding.peer == peer);
-        Self::text(own.filter_map(|finding| figure(&finding.report)).collect())
+/// Each round's figure as a multiple of what `base` has in the same round.
+fn ratios(figure: impl Fn(&Report) -> Option<f64>, peer: Peer, base: Peer, findings: &[&Finding]) -> Vec<f64> {
+    let ratio = |own: &Finding| {
+        let base = findings.iter().find(|finding| finding.peer == base && finding.round == own.round)?;
+        Some(figure(&own.report)? / figure(&base.report)?)
+    };
+    if peer == base {
+        return Vec::new();
     }
+    sorted(findings.iter().filter(|finding| finding.peer == peer).filter_map(|finding| ratio(finding)).collect())
+}
 
-    /// Each round's figure as a multiple of what `base` has in the same round.
-    fn of_ratio(figure: impl Fn(&Report) -> Option<f64>, peer: Peer, base: Peer, findings: &[&Finding]) -> String {
-        let own = findings.iter().filter(|finding| finding.peer == peer);
-        let ratio = |own: &&Finding| {
-            let base = findings.iter().find(|finding| finding.peer == base && finding.round == own.round)?;
-            Some(figure(&own.report)? / figure(&base.report)?)
-        };
-        Self::text(own.filter_map(|finding| ratio(finding)).collect())
-    }
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
 
-    fn text(mut values: Vec<f64>) -> String {
-        values.sort_unstable_by(f64::total_cmp);
-        match (values.first(), values.get(values.len() / 2), values.last()) {
-            (Some(min), Some(median), Some(max)) => Self { min: *min, median: *median, max: *max }.to_string(),
-            _ => "-".to_owned(),
+/// Minimum, median and maximum.
+fn spread(sorted: &[f64]) -> String {
+    match (sorted.first(), median(sorted), sorted.last()) {
+        (Some(min), Some(median), Some(max)) => {
+            let decimals = decimals(median);
+            format!("{min:.decimals$}–{median:.decimals$}–{max:.decimals$}")
         }
+        _ => String::new(),
     }
 }
 
-impl Display for Spread {
-    /// Minimum, median and maximum, with some three digits.
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { min, median, max } = self;
-        let decimals = match median.abs() {
-            100.0.. => 0,
-            10.0.. => 1,
-            1.0.. => 2,
-            _ => 3,
-        };
-        write!(f, "{min:.decimals$}–{median:.decimals$}–{max:.decimals$}")
+fn middle(sorted: &[f64]) -> String {
+    median(sorted).map_or_else(String::new, |median| format!("{median:.0$}", decimals(median)))
+}
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    sorted.get(sorted.len() / 2).copied()
+}
+
+/// As many as make some three digits.
+fn decimals(value: f64) -> usize {
+    match value.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        1.0.. => 2,
+        _ => 3,
     }
 }
 

@@ -36,6 +36,7 @@ Examples:
   natter config show                          every setting as it is in force";
 
 #[derive(clap::Args)]
+#[command(next_help_heading = "Settings")]
 struct Settings {
     /// A TOML file with settings.
     #[arg(long, global = true, value_name = "FILE", env = "NATTER_CONFIG")]

@@ -80,11 +80,11 @@ impl Client {
             ensure!(kept < buffer.len(), "the server sends a packet of more than {kept} bytes");
             buffer[..kept].copy_from_slice(&self.partial);
             let filled = match self.stream.read(&mut buffer[kept..]) {
-                Ok(0) => bail!(self.ended("closed the connection")),
+                Ok(0) => bail!(self.ended("closed a client's connection")),
                 Ok(read) => kept + read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => bail!(self.ended(&format!("broke the connection ({error})"))),
+                Err(error) => bail!(self.ended(&format!("broke a client's connection ({error})"))),
             };
             let rest = self.take(dialect, &buffer[..filled], &mut hear)?;
             self.partial.clear();
@@ -117,7 +117,7 @@ impl Client {
                 frame::TEXT if self.is_ready() && payload.starts_with(b"42") => hear(payload, now),
                 frame::TEXT => self.take_packet(dialect, payload)?,
                 frame::PING => self.send(frame::PONG, payload)?,
-                frame::CLOSE => bail!(self.ended("closed the websocket")),
+                frame::CLOSE => bail!(self.ended("closed a client's websocket")),
                 _ => {}
             }
         }
@@ -128,7 +128,7 @@ impl Client {
     fn take_packet(&mut self, dialect: &Dialect, packet: &[u8]) -> Result<()> {
         match packet {
             [b'0', ..] => self.send(frame::TEXT, b"40")?,
-            [b'1', ..] | [b'4', b'1', ..] => bail!(self.ended("disconnected")),
+            [b'1', ..] | [b'4', b'1', ..] => bail!(self.ended("disconnected a client")),
             [b'2', ..] => self.send(frame::TEXT, b"3")?,
             [b'4', b'0', ..] => self.on_connected(dialect)?,
             [b'4', b'2', ..] => self.take_early_event(dialect, packet),
@@ -158,12 +158,11 @@ impl Client {
     /// What to say of a connection that the server has ended.
     fn ended(&self, how: &str) -> String {
         match (self.stage, &self.last_event[..]) {
-            (Stage::Ready, _) => format!("the server {how} of a client in the middle"),
-            (_, []) => format!("the server {how} of a client before it was ready"),
-            (_, last) => format!(
-                "the server {how} of a client before it was ready; the last event was {}",
-                String::from_utf8_lossy(last)
-            ),
+            (Stage::Ready, _) => format!("the server {how} in the middle of the run"),
+            (_, []) => format!("the server {how} before it was ready"),
+            (_, last) => {
+                format!("the server {how} before it was ready; the last event was {}", String::from_utf8_lossy(last))
+            }
         }
     }
 
@@ -183,7 +182,7 @@ impl Client {
                 Ok(written) => _ = self.unsent.drain(..written),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => bail!(self.ended(&format!("broke the connection ({error})"))),
+                Err(error) => bail!(self.ended(&format!("broke a client's connection ({error})"))),
             }
         }
         Ok(())

@@ -117,7 +117,7 @@ impl Dialect {
         }
     }
 
-    /// Appends the frame of a message; `text` is for the use of this function.
+    /// Appends the frame of a message. `packet` is scratch space, kept by the caller so that nothing is allocated.
     pub fn put_message(&self, out: &mut Vec<u8>, packet: &mut Vec<u8>, put_text: impl FnOnce(&mut Vec<u8>)) {
         packet.clear();
         packet.extend(&self.message.0);

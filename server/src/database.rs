@@ -51,7 +51,11 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE)
             .foreign_keys(true);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let pool = |connections| {
+            // A file in this process does not go away: asking whether it is still there would double the way to it.
+            let options = SqlitePoolOptions::new().test_before_acquire(false);
+            options.max_connections(connections).acquire_timeout(PATIENCE)
+        };
         let context = || format!("the database file {} cannot be opened", path.display());
         let write = pool(1).connect_with(options.clone()).await.with_context(context)?;
         let read = pool(SQLITE_READERS).connect_with(options.read_only(true)).await.with_context(context)?;

@@ -2,19 +2,28 @@
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 use natter::cli::Command;
+use tokio::runtime::{Builder, Runtime};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     // Of what is not UTF-8, nothing is a setting of ours.
     let environment =
         std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
-    match Command::parse().run(environment).await {
+    let command = Command::parse();
+    match runtime().and_then(|runtime| runtime.block_on(command.run(environment))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("natter: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// A thread for every two cores. Passwords are hashed and SQLite is used on others, the kernel sends on any; and threads
+/// that have little to do mostly wake each other, which costs more than it saves (see ARCHITECTURE.md for figures).
+fn runtime() -> Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Builder::new_multi_thread().worker_threads((cores / 2).max(1)).enable_all().build()?)
 }

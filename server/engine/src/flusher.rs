@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use crate::connection::Connection;
 
 /// Connections that are written to before other tasks get their turn.
-const TURN: usize = 64;
+const TURN: usize = 256;
 
 #[derive(Default)]
 pub(crate) struct Flusher(Mutex<Scheduled>);

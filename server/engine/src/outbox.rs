@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use engine_link::Above;
 use engineioxide_core::{ProtocolVersion, Str};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::packet::{self, Packet};
@@ -20,11 +20,11 @@ use crate::{frame, payload};
 const MESSAGE: u8 = b'4';
 const MESSAGE_OF_BYTES: u8 = 4;
 
-/// A queue that has been emptied keeps its memory up to this many frames.
-const SPARE: usize = 16;
+/// Frames in the order in which they are written. As most of the time one waits, or none, that one needs no memory elsewhere.
+type Frames = SmallVec<[Bytes; 1]>;
 
 pub(crate) struct Outbox {
-    frames: VecDeque<Bytes>,
+    frames: Frames,
     /// Of all frames that are not written, including those in a [`Batch`].
     bytes: usize,
     writer: Arc<Writer>,
@@ -39,7 +39,7 @@ pub(crate) struct Outbox {
 
 /// Frames that are being written, while others may be queued.
 pub(crate) struct Batch {
-    frames: VecDeque<Bytes>,
+    frames: Frames,
     writer: Arc<Writer>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Progress {
 
 impl Outbox {
     pub fn new(writer: Arc<Writer>, reader: Reader) -> Self {
-        let frames = VecDeque::new();
+        let frames = Frames::new();
         Self { frames, bytes: 0, writer, reader, is_scheduled: false, blocked_since: None, is_dropped: false }
     }
 
@@ -62,12 +62,12 @@ impl Outbox {
 
     pub fn push_frame(&mut self, frame: Bytes) {
         self.bytes += frame.len();
-        self.frames.push_back(frame);
+        self.frames.push(frame);
     }
 
     /// Forgets what waits, and what is being written.
     pub fn drop_all(&mut self) {
-        self.frames = VecDeque::new();
+        self.frames = Frames::new();
         self.bytes = 0;
         self.is_dropped = true;
     }
@@ -120,9 +120,6 @@ impl Outbox {
             std::mem::swap(&mut self.frames, &mut batch.frames);
             return Some(batch);
         }
-        if batch.frames.capacity() <= SPARE {
-            self.frames = batch.frames;
-        }
         self.is_scheduled = false;
         None
     }
@@ -132,11 +129,12 @@ impl Batch {
     /// Writes what can be written now.
     pub fn try_write(&mut self) -> io::Result<Progress> {
         let mut progress = Progress { written: 0, is_blocked: false };
-        while !self.frames.is_empty() {
-            match self.writer.try_write(self.frames.as_slices().0) {
+        let mut left = &mut self.frames[..];
+        while !left.is_empty() {
+            match self.writer.try_write(left) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    advance(&mut self.frames, written);
+                    left = advance(left, written);
                     progress.written += written;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -147,7 +145,13 @@ impl Batch {
                 Err(error) => return Err(error),
             }
         }
+        let left = left.len();
+        self.drop_written(left);
         Ok(progress)
+    }
+
+    fn drop_written(&mut self, left: usize) {
+        self.frames.drain(..self.frames.len() - left);
     }
 
     /// Writes what can be written, or has the task woken when the peer takes more.
@@ -155,11 +159,12 @@ impl Batch {
         if self.frames.is_empty() {
             return Poll::Ready(Ok(Progress { written: 0, is_blocked: false }));
         }
-        let written = ready!(self.writer.poll_write(cx, self.frames.as_slices().0))?;
+        let written = ready!(self.writer.poll_write(cx, &self.frames))?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        advance(&mut self.frames, written);
+        let left = advance(&mut self.frames, written).len();
+        self.drop_written(left);
         Poll::Ready(Ok(Progress { written, is_blocked: !self.frames.is_empty() }))
     }
 }

@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -75,9 +76,11 @@ impl Writer {
     /// `WouldBlock` where it cannot be, or where the peer takes no more for now.
     pub fn try_write(&self, frames: &[Bytes]) -> io::Result<usize> {
         let Self::Tcp(tcp) = self else { return Err(io::ErrorKind::WouldBlock.into()) };
+        // Not by way of the runtime, whose books on each socket are not needed where nobody waits.
+        let socket = SockRef::from(tcp.as_ref());
         match frames {
-            [frame] => tcp.try_write(frame),
-            frames => with_slices(frames, |slices| tcp.try_write_vectored(slices)),
+            [frame] => socket.send(frame),
+            frames => with_slices(frames, |slices| socket.send_vectored(slices)),
         }
     }
 
@@ -86,7 +89,7 @@ impl Writer {
         match self {
             Self::Tcp(tcp) => loop {
                 std::task::ready!(tcp.as_ref().poll_write_ready(cx))?;
-                match self.try_write(frames) {
+                match with_slices(frames, |slices| tcp.try_write_vectored(slices)) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     written => return Poll::Ready(written),
                 }
@@ -111,14 +114,31 @@ fn with_slices<T>(frames: &[Bytes], write: impl FnOnce(&[IoSlice<'_>]) -> T) -> 
     write(&slices[..count])
 }
 
-/// Drops the first `written` bytes of `frames`.
-pub(crate) fn advance(frames: &mut std::collections::VecDeque<Bytes>, mut written: usize) {
-    while let Some(first) = frames.front_mut() {
-        if written < first.len() {
-            first.advance(written);
-            return;
+/// The frames that are left when the first `written` bytes have been.
+pub(crate) fn advance(frames: &mut [Bytes], mut written: usize) -> &mut [Bytes] {
+    let is_written = |frame: &&Bytes| {
+        let rest = written.checked_sub(frame.len());
+        written = rest.unwrap_or(written);
+        rest.is_some()
+    };
+    let whole = frames.iter().take_while(is_written).count();
+    let left = &mut frames[whole..];
+    if let Some(first) = left.first_mut() {
+        first.advance(written);
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    #[test]
+    fn what_was_written_is_left_out() {
+        let frames = || [Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+        for written in 0..=6 {
+            let left: Vec<u8> = super::advance(&mut frames(), written).concat();
+            assert_eq!(left, b"onetwo"[written..]);
         }
-        written -= first.len();
-        frames.pop_front();
     }
 }

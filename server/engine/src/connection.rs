@@ -348,8 +348,9 @@ impl Connection {
             return;
         }
         match (&mut state.carrier, rest) {
-            (Carrier::Polling(polling), Rest::Dropped) => polling.clear(),
-            (Carrier::Polling(_), Rest::Sent { .. }) | (Carrier::Gone, _) => {}
+            (Carrier::Polling(_), Rest::Sent { code: NORMAL_CLOSURE }) | (Carrier::Gone, _) => {}
+            // A client that broke the protocol hears so by the answer to its post.
+            (Carrier::Polling(polling), _) => polling.drop_all(),
             (Carrier::Websocket(outbox), Rest::Dropped) => outbox.drop_all(),
             (Carrier::Websocket(outbox), Rest::Sent { code }) => outbox.push_frame(frame::close(code)),
         }

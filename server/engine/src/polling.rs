@@ -40,6 +40,8 @@ pub(crate) struct Polling {
     encoding: Option<TextEncoding>,
     /// The client has been told that this is the end.
     is_told: bool,
+    /// Nothing is sent any more: a poll that waits is told of the end, and none that comes later.
+    is_dropped: bool,
 }
 
 enum Poller {
@@ -68,6 +70,7 @@ impl Polling {
             framing,
             encoding: payload::presumed(settings.double_encoding),
             is_told: false,
+            is_dropped: false,
         }
     }
 
@@ -76,9 +79,11 @@ impl Polling {
         self.packets.push(packet);
     }
 
-    pub fn clear(&mut self) {
+    /// Forgets what waits, and what would have been said at the end.
+    pub fn drop_all(&mut self) {
         self.packets = Vec::new();
         self.bytes = 0;
+        self.is_dropped = true;
     }
 
     /// How many packets and bytes wait.
@@ -92,7 +97,7 @@ impl Polling {
     }
 
     pub fn is_finished(&self) -> bool {
-        self.is_told
+        self.is_told || (self.is_dropped && matches!(self.poller, Poller::None))
     }
 
     pub fn wake(&mut self) {
@@ -113,6 +118,17 @@ impl Polling {
         let rest = self.packets.split_off(self.packets.len().min(MAX_PACKETS));
         self.bytes = rest.iter().map(size).sum();
         std::mem::replace(&mut self.packets, rest)
+    }
+
+    /// What a client is told when there is nothing more to tell.
+    fn last_packets(&self, end: &End, protocol: ProtocolVersion) -> Vec<Packet> {
+        match protocol {
+            // It has closed the session itself, and its poll is let go.
+            _ if self.is_dropped && end.reason == DisconnectReason::TransportClose => vec![Packet::Noop],
+            // As old servers did.
+            ProtocolVersion::V3 if !self.is_dropped => vec![Packet::Noop, Packet::Close],
+            _ => vec![Packet::Close],
+        }
     }
 }
 
@@ -138,6 +154,7 @@ impl Drop for Waiting<'_> {
         }
         if !self.is_answered {
             self.connection.end(DisconnectReason::TransportClose.into(), Rest::Dropped);
+            self.connection.woken.notify_one();
         }
     }
 }
@@ -158,6 +175,9 @@ pub(crate) async fn get(connection: &Connection, query: &Query<'_>) -> Result<Re
 fn begin_waiting(connection: &Connection) -> Result<(), Refusal> {
     let mut state = connection.state();
     let Carrier::Polling(polling) = &mut state.carrier else { return Err(Refusal::BadRequest) };
+    if polling.is_dropped {
+        return Err(Refusal::SessionUnknown);
+    }
     if matches!(polling.poller, Poller::Waits(_)) {
         drop(state);
         connection.end(DisconnectReason::MultipleHttpPollingError.into(), Rest::Dropped);
@@ -178,13 +198,14 @@ fn noop_interval(connection: &Connection) -> Duration {
 
 async fn next_packets(connection: &Connection) -> Vec<Packet> {
     std::future::poll_fn(|cx| {
-        let mut state = connection.state();
-        let has_ended = state.end.is_some();
+        let state = &mut *connection.state();
         let Carrier::Polling(polling) = &mut state.carrier else { return Poll::Ready(vec![Packet::Noop]) };
-        if polling.packets.is_empty() && has_ended {
+        if polling.packets.is_empty()
+            && let Some(end) = &state.end
+        {
             polling.is_told = true;
             connection.woken.notify_one();
-            return Poll::Ready(last_packets(connection.protocol));
+            return Poll::Ready(polling.last_packets(end, connection.protocol));
         }
         if polling.packets.is_empty() {
             polling.poller = Poller::Waits(Some(cx.waker().clone()));
@@ -193,14 +214,6 @@ async fn next_packets(connection: &Connection) -> Vec<Packet> {
         Poll::Ready(polling.take_some())
     })
     .await
-}
-
-/// What a client is told when there is nothing more to tell: as old servers did, behind a noop.
-fn last_packets(protocol: ProtocolVersion) -> Vec<Packet> {
-    match protocol {
-        ProtocolVersion::V3 => vec![Packet::Noop, Packet::Close],
-        ProtocolVersion::V4 => vec![Packet::Close],
-    }
 }
 
 /// Packets as the answer to a `GET`.

@@ -75,7 +75,7 @@ async fn until_ended(connection: &Arc<Connection>, config: &EngineIoConfig) {
 /// Who is alive says so: clients of Engine.IO 3 by pings of their own, those of Engine.IO 4 by their answers to ours.
 struct Heartbeat {
     deadline: Instant,
-    /// When we have pinged, if an answer is due at the deadline.
+    /// When we have pinged, if an answer is looked for at the deadline.
     pinged: Option<Instant>,
 }
 
@@ -97,7 +97,8 @@ impl Heartbeat {
             }
             (ProtocolVersion::V4, None) => {
                 self.pinged = Some(self.deadline);
-                self.deadline += config.ping_timeout;
+                // The next ping need not wait until this one's answer would be late.
+                self.deadline += config.ping_timeout.min(config.ping_interval);
                 // A client for which too much waits has been cut, and is told nothing.
                 connection.check().and_then(|()| connection.push([Packet::Ping(Str::default())])).unwrap_or_default();
             }
@@ -105,6 +106,9 @@ impl Heartbeat {
             (ProtocolVersion::V4, Some(pinged)) if heard + Duration::from_millis(1) > pinged => {
                 self.pinged = None;
                 self.deadline = (heard + config.ping_interval).max(Instant::now());
+            }
+            (ProtocolVersion::V4, Some(pinged)) if self.deadline < pinged + config.ping_timeout => {
+                self.deadline = pinged + config.ping_timeout;
             }
             _ => connection.end(DisconnectReason::HeartbeatTimeout.into(), Rest::Dropped),
         }

@@ -10,13 +10,17 @@ mod arguments;
 mod engine;
 mod socket;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::ListenerExt;
+use axum::{Extension, Router};
 use clap::Parser;
+use engine_link::Above;
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
+
+pub use engine::Echo;
 
 /// Answers what it is sent, by Engine.IO at /engine.io/ and by Socket.IO at /socket.io/.
 #[derive(Clone, Debug, Parser)]
@@ -42,7 +46,13 @@ const MAX_WAITING: usize = 4096;
 
 /// Both protocols, for pages of any origin.
 pub fn router(settings: &Settings) -> Router {
-    Router::new().layer(engine::layer(settings)).layer(socket::layer(settings)).layer(CorsLayer::very_permissive())
+    let above_socket_io = engine_link::Settings { above: Above::SocketIo, ..engine_link::Settings::default() };
+    Router::new()
+        .layer(engine::layer(settings))
+        .layer(Extension(Arc::new(engine_link::Settings::default())))
+        .layer(socket::layer(settings))
+        .layer(Extension(Arc::new(above_socket_io)))
+        .layer(CorsLayer::very_permissive())
 }
 
 /// Serves for as long as the process lives.

@@ -18,6 +18,7 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 
+use engine_link::Link;
 use rmpv::Value;
 use serde::Serialize;
 use socketioxide::SocketIo;
@@ -56,6 +57,9 @@ fn prepare(socket: SocketRef) -> Ready<Result<(), Infallible>> {
 
 fn welcome(socket: SocketRef, Data(auth): Data<Value>) -> Ready<()> {
     emit(&socket, "auth", &auth);
+    if let Some(link) = socket.req_parts().extensions.get::<Link>() {
+        link.connected();
+    }
     ready(())
 }
 

@@ -43,7 +43,7 @@ async fn an_event_is_sent_with_arguments_of_every_kind(#[values(Eio::V3, Eio::V4
         ",null",
         ",true,false",
         ",0,-1,1.5,-0.25,9007199254740991",
-        r#","","é€😀","\"\\\n""#,
+        r#","","\"\\\n""#,
         ",[],{},[[],[{}]]",
         r#",{"b":1,"a":{"c":[null,"d"]}}"#,
         r#",["message"],"message""#,
@@ -51,6 +51,17 @@ async fn an_event_is_sent_with_arguments_of_every_kind(#[values(Eio::V3, Eio::V4
         websocket.send(&format!(r#"42["message"{arguments}]"#)).await;
         websocket.hears(&format!(r#"42["message-back"{arguments}]"#)).await;
     }
+}
+
+/// In JSON's escapes towards Engine.IO 3, which clients read alike however often they decode UTF-8.
+#[rstest]
+#[case::engine_io_3(Eio::V3, r"\u00e9\u20ac\ud83d\ude00")]
+#[case::engine_io_4(Eio::V4, "é€😀")]
+#[tokio::test]
+async fn an_event_is_sent_with_text_that_is_not_ascii(#[case] eio: Eio, #[case] text: &str) {
+    let mut websocket = Websocket::enter(Server::socket_io().await, eio).await;
+    websocket.send(r#"42["message","é€😀"]"#).await;
+    websocket.hears(&format!(r#"42["message-back","{text}"]"#)).await;
 }
 
 #[rstest]

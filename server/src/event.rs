@@ -1,7 +1,5 @@
 //! Facts that the rest of the house may hear, once they are durable.
 
-use std::sync::Arc;
-
 use tokio::sync::mpsc;
 
 use crate::accounts::revocation::Revocation;
@@ -10,7 +8,7 @@ use crate::chat::Message;
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Messages of one conversation, in the order of their `seq`.
-    MessagesPosted(Arc<[Message]>),
+    MessagesPosted(Vec<Message>),
     /// Tokens or users that may no longer be used.
     Revoked(Vec<Revocation>),
     /// The log has messages up to this `seq`, whoever has written them.

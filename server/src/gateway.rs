@@ -3,6 +3,7 @@
 //! Here the adapter is picked; the type parameter `A: Adapter` goes no further than this folder and rooms' `socket.rs`.
 
 mod bundle;
+mod crowd;
 mod disconnect;
 mod fan_out;
 mod front;

@@ -37,6 +37,9 @@ pub(crate) struct Outbox {
     is_dropped: bool,
 }
 
+/// Larger ones are written as they are, for each socket would keep a copy for as long as it takes.
+const JOINED_BYTES: usize = 256 * 1024;
+
 /// Frames that are being written, while others may be queued.
 pub(crate) struct Batch {
     frames: Frames,
@@ -128,6 +131,9 @@ impl Outbox {
 impl Batch {
     /// Writes what can be written now.
     pub fn try_write(&mut self) -> io::Result<Progress> {
+        if self.frames.len() >= MANY {
+            self.frames = joined(std::mem::take(&mut self.frames));
+        }
         let mut progress = Progress { written: 0, is_blocked: false };
         let mut left = &mut self.frames[..];
         while !left.is_empty() {
@@ -167,6 +173,30 @@ impl Batch {
         self.drop_written(left);
         Poll::Ready(Ok(Progress { written, is_blocked: !self.frames.is_empty() }))
     }
+}
+
+/// From how many frames on they are made one before they are written: more calls of the kernel's for slices cost more than
+/// a copy, which most often is one for many sockets.
+const MANY: usize = 4;
+
+/// Frames as one. Those who have missed the same turns of the flusher wait for the same frames, and share the one.
+fn joined(frames: Frames) -> Frames {
+    thread_local! {
+        static LAST: RefCell<(Frames, Bytes)> = const { RefCell::new((SmallVec::new_const(), Bytes::new())) };
+    }
+    let is_same = |(a, b): (&Bytes, &Bytes)| a.as_ptr() == b.as_ptr() && a.len() == b.len();
+    LAST.with_borrow_mut(|(of, one)| {
+        if of.len() != frames.len() || !of.iter().zip(&frames).all(is_same) {
+            let bytes = frames.iter().map(Bytes::len).sum();
+            if bytes > JOINED_BYTES {
+                return frames;
+            }
+            let mut whole = Vec::with_capacity(bytes);
+            frames.iter().for_each(|frame| whole.extend_from_slice(frame));
+            (*of, *one) = (frames, whole.into());
+        }
+        SmallVec::from_elem(one.clone(), 1)
+    })
 }
 
 /// How the client of a websocket reads.

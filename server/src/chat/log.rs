@@ -132,7 +132,7 @@ impl Writer {
         match self.commit(conversation::EVERYONE, &posts).await {
             Ok(Committed { new, results }) => {
                 if !new.is_empty() {
-                    self.events.publish(Event::MessagesPosted(new.into())).await;
+                    self.events.publish(Event::MessagesPosted(new)).await;
                 }
                 for (post, result) in posts.into_iter().zip(results) {
                     (post.reply)(result);

@@ -13,7 +13,9 @@ use socketioxide::extract::SocketRef;
 use socketioxide::{SendError, SocketError, SocketIo};
 use tokio::sync::{mpsc, oneshot};
 
+use super::crowd::Crowd;
 use super::disconnect;
+use super::session::Session;
 use crate::accounts::revocation::Revocation;
 use crate::accounts::{Identity, TokenId, UserId};
 use crate::app::App;
@@ -28,9 +30,8 @@ pub mod names {
     pub const HISTORY_GAP: &str = "history-gap";
 }
 
-/// All authenticated sockets, in two rooms. The engine of ours cuts a socket that cannot take a message, so that a
-/// broadcast will do; the stock one drops the message and does not say whose it was.
-const EVERYONE: &str = "everyone";
+/// Sockets on the stock engine, which drops what a socket cannot take, and of a broadcast does not say whose it was. Ours
+/// cuts that socket, so that it may be broadcast to: see [`Crowd`].
 const ONE_BY_ONE: &str = "one by one";
 
 fn room_of_user(id: UserId) -> String {
@@ -44,13 +45,15 @@ fn room_of_token(id: TokenId) -> String {
 /// How many messages are read from the log at once.
 const LOG_PAGE: u64 = 100;
 
+/// How many events are taken at once.
+const EVENTS: usize = 64;
+
 /// How many sockets may wait to be let in; one more waits before the queue.
 const JOINS: usize = 1024;
 
-/// What is emitted before other tasks get their turn, and what was emitted can be written: bytes for each socket, and
-/// messages times sockets.
+/// What is emitted to a room before what was emitted can be written, and other tasks get their turn.
 const PORTION_BYTES: usize = 512 * 1024;
-const PORTION_EMITS: u64 = 20_000;
+const PORTION_MESSAGES: usize = 128;
 
 pub struct FanOut<A: Adapter> {
     app: App,
@@ -60,6 +63,7 @@ pub struct FanOut<A: Adapter> {
     revocations: Arc<AtomicU64>,
     /// The last message sent.
     seq: i64,
+    crowd: Crowd,
     /// The newest messages sent, without a gap, up to `seq`.
     recent: VecDeque<Encoded>,
     recent_bytes: usize,
@@ -123,17 +127,23 @@ impl<A: Adapter> FanOut<A> {
         let revocations = Arc::new(AtomicU64::new(0));
         let recent = VecDeque::new();
         let way_in = Joins { queue, revocations: revocations.clone() };
-        (Self { app, io, events, joins, revocations, seq, recent, recent_bytes: 0 }, way_in)
+        (Self { app, io, events, joins, revocations, seq, crowd: Crowd::default(), recent, recent_bytes: 0 }, way_in)
     }
 
     /// Runs until the server stops.
     pub async fn run(mut self) {
+        let mut events = Vec::with_capacity(EVENTS);
         loop {
             tokio::select! {
-                event = self.events.recv() => match event {
-                    Some(Event::Stopping) | None => break,
-                    Some(event) => self.hear(event).await,
-                },
+                count = self.events.recv_many(&mut events, EVENTS) => {
+                    let is_last = count == 0 || events.iter().any(|event| matches!(event, Event::Stopping));
+                    for event in gathered(events.drain(..)) {
+                        self.hear(event).await;
+                    }
+                    if is_last {
+                        break;
+                    }
+                }
                 Some(join) = self.joins.recv() => self.admit(join).await,
             }
         }
@@ -141,7 +151,7 @@ impl<A: Adapter> FanOut<A> {
 
     async fn hear(&mut self, event: Event) {
         match event {
-            Event::MessagesPosted(messages) => self.send_or_retry(&messages).await,
+            Event::MessagesPosted(messages) => self.send_or_retry(messages).await,
             Event::LogReaches(seq) => self.catch_up_or_retry(seq).await,
             Event::Revoked(revocations) => self.revoke(&revocations),
             Event::Stopping => {}
@@ -149,7 +159,7 @@ impl<A: Adapter> FanOut<A> {
     }
 
     /// What fails here is tried again: the log is looked at several times a second.
-    async fn send_or_retry(&mut self, messages: &[Message]) {
+    async fn send_or_retry(&mut self, messages: Vec<Message>) {
         if let Err(error) = self.send_all(messages).await {
             tracing::error!(%error, "messages could not be sent");
         }
@@ -163,11 +173,11 @@ impl<A: Adapter> FanOut<A> {
 
     /// Sends messages in the order of `seq`. Those that were committed by others, or whose event was lost, are read from
     /// the log first.
-    async fn send_all(&mut self, messages: &[Message]) -> Result<()> {
+    async fn send_all(&mut self, mut messages: Vec<Message>) -> Result<()> {
         let Some(first) = messages.first() else { return Ok(()) };
         self.catch_up(first.seq - 1).await?;
-        let new: Vec<_> = messages.iter().filter(|message| message.seq > self.seq).cloned().collect();
-        self.send(&new).await
+        messages.retain(|message| message.seq > self.seq);
+        self.send(&messages).await
     }
 
     /// Sends what the log has up to `seq`, if that is news.
@@ -187,21 +197,22 @@ impl<A: Adapter> FanOut<A> {
         let encoded = messages.iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
         let Some(last) = encoded.last() else { return Ok(()) };
         self.seq = last.seq;
-        let most = (PORTION_EMITS / self.app.metrics.sockets.get().max(1)).max(1);
-        for portion in portions(&encoded, usize::try_from(most).unwrap_or(usize::MAX)) {
+        for portion in portions(&encoded) {
             self.send_portion(portion).await;
-            // Nobody joins meanwhile.
-            tokio::task::yield_now().await;
         }
         self.remember(encoded);
         Ok(())
     }
 
     async fn send_portion(&self, portion: &[Encoded]) {
-        for encoded in portion {
-            if let Err(error) = self.io.to(EVERYONE).emit(names::MESSAGE, &encoded.json).await {
-                tracing::debug!(%error, "some sockets are closing");
+        for room in self.crowd.rooms() {
+            for encoded in portion {
+                if let Err(error) = self.io.to(room.to_owned()).emit(names::MESSAGE, &encoded.json).await {
+                    tracing::debug!(%error, "some sockets are closing");
+                }
             }
+            // Nobody joins meanwhile.
+            tokio::task::yield_now().await;
         }
         for socket in self.io.to(ONE_BY_ONE).sockets() {
             if emit_all(&socket, portion.iter()).is_err() {
@@ -245,7 +256,7 @@ impl<A: Adapter> FanOut<A> {
         }
     }
 
-    fn try_admit(&self, join: &Join<A>) -> Joined {
+    fn try_admit(&mut self, join: &Join<A>) -> Joined {
         let Join { socket, identity, offset, revocations, is_told, .. } = join;
         if *revocations != self.revocations.load(Ordering::Acquire) {
             return Joined::LookAgain;
@@ -253,8 +264,8 @@ impl<A: Adapter> FanOut<A> {
         if !is_told && let Err(error) = socket.emit(names::AUTHENTICATED, &true) {
             tracing::debug!(%error, "an authenticated client could not be told");
         }
-        let everyone = if disconnect::link(socket).is_some() { EVERYONE } else { ONE_BY_ONE };
-        let is_in = socket.rooms().iter().any(|room| room == everyone);
+        let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Joined::Hears };
+        let is_in = session.has_seat();
         if let Some(offset) = offset.filter(|_| !is_in) {
             let Some(missed) = self.recent_after(offset) else {
                 return Joined::Behind { seq: self.seq };
@@ -268,8 +279,11 @@ impl<A: Adapter> FanOut<A> {
             // Somebody else's, or another token's, from now on.
             socket.leave_all();
         }
+        let seat = self.crowd.seat();
+        let everyone = if disconnect::link(socket).is_some() { seat.room() } else { ONE_BY_ONE };
         socket.join([everyone.to_owned(), room_of_user(identity.user), room_of_token(identity.token)]);
-        if !socket.connected() {
+        let is_seated = session.take_seat(seat);
+        if !is_seated || !socket.connected() {
             // It has gone meanwhile, and nobody else would take it out of its rooms any more.
             socket.leave_all();
         }
@@ -298,15 +312,27 @@ impl<A: Adapter> FanOut<A> {
     }
 }
 
-/// Few enough bytes at once for queues that are being emptied, and at most as many messages as `most`.
-fn portions(mut messages: &[Encoded], most: usize) -> impl Iterator<Item = &[Encoded]> {
+/// Events with messages that follow each other as one. The more there is to send, the more a socket is sent at once.
+fn gathered(events: impl Iterator<Item = Event>) -> Vec<Event> {
+    let mut gathered = Vec::new();
+    for event in events {
+        match (gathered.last_mut(), event) {
+            (Some(Event::MessagesPosted(before)), Event::MessagesPosted(messages)) => before.extend(messages),
+            (_, event) => gathered.push(event),
+        }
+    }
+    gathered
+}
+
+/// Few enough messages and bytes at once for queues that are being emptied.
+fn portions(mut messages: &[Encoded]) -> impl Iterator<Item = &[Encoded]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |message: &&Encoded| {
             bytes += message.len();
             bytes <= PORTION_BYTES
         };
-        let count = messages.iter().take(most).take_while(fits).count().max(1).min(messages.len());
+        let count = messages.iter().take(PORTION_MESSAGES).take_while(fits).count().max(1).min(messages.len());
         let (portion, rest) = messages.split_at(count);
         messages = rest;
         Some(portion).filter(|portion| !portion.is_empty())

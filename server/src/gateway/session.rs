@@ -12,6 +12,7 @@ use socketioxide::extract::{AckSender, SocketRef};
 use socketioxide::handler::{self, FromMessageParts, MessageHandler};
 use socketioxide::socket::Socket;
 
+use super::crowd::Seat;
 use super::fan_out::Joins;
 use super::{disconnect, handshake, packet};
 use crate::accounts::Identity;
@@ -32,6 +33,8 @@ struct State<A: Adapter> {
     is_accepted: bool,
     /// The server has ended the socket: nothing it sends counts any more.
     is_over: bool,
+    /// While it hears.
+    seat: Option<Seat>,
     waiting: VecDeque<Inbound<A>>,
 }
 
@@ -48,6 +51,7 @@ impl<A: Adapter> Session<A> {
             is_authenticating: false,
             is_accepted: false,
             is_over: false,
+            seat: None,
             waiting: VecDeque::new(),
         };
         Arc::new(Self { app, joins, state: Mutex::new(state) })
@@ -116,11 +120,24 @@ impl<A: Adapter> Session<A> {
         self.state().identity.clone()
     }
 
+    /// Whether the socket hears what is said.
+    pub fn has_seat(&self) -> bool {
+        self.state().seat.is_some()
+    }
+
+    /// The socket hears from here on, in this room; false where the server has ended it meanwhile.
+    pub fn take_seat(&self, seat: Seat) -> bool {
+        let mut state = self.state();
+        state.seat = Some(seat).filter(|_| !state.is_over);
+        !state.is_over
+    }
+
     /// Nothing that the socket sends counts from here on, and nothing that waits.
     pub fn end(&self) {
         let mut state = self.state();
         state.is_over = true;
         state.identity = None;
+        state.seat = None;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(refuse);

@@ -1,0 +1,94 @@
+//! All authenticated sockets, in rooms of a bounded size.
+//!
+//! A broadcast to a room holds locks that connecting sockets wait for, and what it queues is best written while the
+//! memory it went through is still in the processor's cache. So neither is done for all sockets at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Sockets in one room.
+const SEATS: usize = 256;
+
+/// The rooms. A room that everybody has left is forgotten when the next socket comes.
+#[derive(Default)]
+pub struct Crowd {
+    rooms: Vec<Arc<Room>>,
+    /// Names are given out once.
+    opened: u64,
+}
+
+struct Room {
+    name: String,
+    taken: AtomicUsize,
+}
+
+/// A place in one of the rooms, free again when this is dropped.
+pub struct Seat(Arc<Room>);
+
+impl Crowd {
+    /// The place of the next socket. The rooms are looked through from the newest, as those before are mostly full.
+    pub fn seat(&mut self) -> Seat {
+        let has_room = |room: &&Arc<Room>| room.taken.load(Ordering::Relaxed) < SEATS;
+        let room = match self.rooms.iter().rfind(has_room) {
+            Some(room) => room.clone(),
+            None => self.open(),
+        };
+        room.taken.fetch_add(1, Ordering::Relaxed);
+        Seat(room)
+    }
+
+    fn open(&mut self) -> Arc<Room> {
+        self.rooms.retain(|room| room.taken.load(Ordering::Relaxed) > 0);
+        self.opened += 1;
+        let room = Arc::new(Room { name: format!("everyone:{}", self.opened), taken: AtomicUsize::new(0) });
+        self.rooms.push(room.clone());
+        room
+    }
+
+    /// The names of the rooms that somebody is in.
+    pub fn rooms(&self) -> impl Iterator<Item = &str> {
+        let is_taken = |room: &&Arc<Room>| room.taken.load(Ordering::Relaxed) > 0;
+        self.rooms.iter().filter(is_taken).map(|room| room.name.as_str())
+    }
+}
+
+impl Seat {
+    /// The name of the room.
+    pub fn room(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Crowd, SEATS};
+
+    #[test]
+    fn rooms_fill_up_and_are_forgotten_when_everybody_has_left() {
+        let mut crowd = Crowd::default();
+        let mut seats: Vec<_> = (0..=SEATS).map(|_| crowd.seat()).collect();
+        assert_eq!(crowd.rooms().collect::<Vec<_>>(), ["everyone:1", "everyone:2"]);
+        assert_eq!(seats.iter().filter(|seat| seat.room() == "everyone:1").count(), SEATS);
+
+        seats.remove(0);
+        seats.pop();
+        assert_eq!(crowd.rooms().collect::<Vec<_>>(), ["everyone:1"]);
+        seats.extend((0..=SEATS).map(|_| crowd.seat()));
+        assert_eq!(crowd.rooms().count(), 2);
+
+        seats.clear();
+        assert_eq!(crowd.rooms().count(), 0);
+        for _ in 0..10 * SEATS {
+            seats.push(crowd.seat());
+            seats.drain(..seats.len() - 1);
+        }
+        assert_eq!(crowd.rooms().count(), 1);
+        assert!(crowd.rooms.len() <= 2);
+    }
+}

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use axum::{Extension, Router};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use engine_link::Above;
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
@@ -37,6 +37,17 @@ pub struct Settings {
     /// Milliseconds that a Socket.IO client may take to connect to a namespace.
     #[arg(long, env = "CONNECT_TIMEOUT", default_value_t = 1000)]
     pub connect_timeout: u64,
+    /// What a client is taken for that names no protocol, or an unknown one: socket.io-client 1.0 in browsers says 2.
+    #[arg(long, env = "UNNAMED_PROTOCOL", default_value = "refused")]
+    pub unnamed_protocol: UnnamedProtocol,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UnnamedProtocol {
+    /// Answered 400, as the suites expect.
+    Refused,
+    /// Taken for a client of Engine.IO 3.
+    Third,
 }
 
 /// The largest request body and the largest websocket message.
@@ -46,12 +57,17 @@ const MAX_WAITING: usize = 4096;
 
 /// Both protocols, for pages of any origin.
 pub fn router(settings: &Settings) -> Router {
-    let above_socket_io = engine_link::Settings { above: Above::SocketIo, ..engine_link::Settings::default() };
+    let unnamed_protocol = match settings.unnamed_protocol {
+        UnnamedProtocol::Refused => engine_link::UnnamedProtocol::Refused,
+        UnnamedProtocol::Third => engine_link::UnnamedProtocol::IsThird,
+    };
+    let below_socket_io =
+        engine_link::Settings { unnamed_protocol, above: Above::SocketIo, ..engine_link::Settings::default() };
     Router::new()
         .layer(engine::layer(settings))
         .layer(Extension(Arc::new(engine_link::Settings::default())))
         .layer(socket::layer(settings))
-        .layer(Extension(Arc::new(above_socket_io)))
+        .layer(Extension(Arc::new(below_socket_io)))
         .layer(CorsLayer::very_permissive())
 }
 

@@ -75,6 +75,8 @@ pub(crate) enum Rest {
     Sent {
         code: u16,
     },
+    /// A poller is told nothing but that this is the end. A websocket is closed in good order.
+    Left,
     Dropped,
 }
 
@@ -343,6 +345,13 @@ impl Connection {
         self.send(state);
     }
 
+    /// Ends it for a client that has gone, or says that it goes.
+    pub fn hang_up(self: &Arc<Self>, reason: DisconnectReason) {
+        let mut state = self.state();
+        self.end_now(&mut state, reason.into(), Rest::Left);
+        self.send(state);
+    }
+
     fn end_now(&self, state: &mut State, end: End, rest: Rest) {
         if state.end.is_some() {
             return;
@@ -352,6 +361,7 @@ impl Connection {
             // A client that broke the protocol hears so by the answer to its post.
             (Carrier::Polling(polling), _) => polling.drop_all(),
             (Carrier::Websocket(outbox), Rest::Dropped) => outbox.drop_all(),
+            (Carrier::Websocket(outbox), Rest::Left) => outbox.push_frame(frame::close(NORMAL_CLOSURE)),
             (Carrier::Websocket(outbox), Rest::Sent { code }) => outbox.push_frame(frame::close(code)),
         }
         state.end = Some(end);

@@ -110,7 +110,7 @@ impl Heartbeat {
             (ProtocolVersion::V4, Some(pinged)) if self.deadline < pinged + config.ping_timeout => {
                 self.deadline = pinged + config.ping_timeout;
             }
-            _ => connection.end(DisconnectReason::HeartbeatTimeout.into(), Rest::Dropped),
+            _ => connection.hang_up(DisconnectReason::HeartbeatTimeout),
         }
     }
 }

@@ -14,7 +14,7 @@ use http_body_util::Full;
 
 use crate::answer::Refusal;
 use crate::config::EngineIoConfig;
-use crate::connection::{Beginning, Carrier, Connection, Handle, PROTOCOL_ERROR, Rest};
+use crate::connection::{Beginning, Carrier, Connection, Handle, PROTOCOL_ERROR};
 use crate::flusher::Flusher;
 use crate::handler::EngineIoHandler;
 use crate::packet::Packet;
@@ -146,7 +146,7 @@ impl<H: EngineIoHandler> EngineIo<H> {
             }
             (Packet::Pong(_), ProtocolVersion::V4) | (Packet::Noop, _) => {}
             (Packet::Close, _) => {
-                connection.end(DisconnectReason::TransportClose.into(), Rest::Dropped);
+                connection.hang_up(DisconnectReason::TransportClose);
                 return ControlFlow::Break(());
             }
             (Packet::Ping(_) | Packet::Pong(_) | Packet::Open(_) | Packet::Upgrade, _) => {

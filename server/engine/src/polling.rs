@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine_link::{Above, DoubleEncoding, Settings};
+use engine_link::{Above, Settings};
 use engineioxide_core::ProtocolVersion;
 use http::Response;
 use http_body::Body;
@@ -295,13 +295,11 @@ fn decode(
     let unwrapped = query.jsonp().map(|_| jsonp::unwrap(body)).transpose()?.map(Bytes::from);
     let body = unwrapped.as_ref().unwrap_or(body);
     let framing = Incoming::of(connection.protocol, content_type);
-    // A form encodes its text itself.
-    let setting = if query.jsonp().is_some() { DoubleEncoding::Never } else { connection.settings.double_encoding };
     let mut encoding = match &connection.state().carrier {
         Carrier::Polling(polling) => polling.encoding,
         _ => None,
     };
-    let packets = payload::decode(body, framing, &mut encoding, setting)?;
+    let packets = payload::decode(body, framing, &mut encoding, connection.settings.double_encoding)?;
     if let Carrier::Polling(polling) = &mut connection.state().carrier {
         polling.encoding = encoding;
     }

@@ -30,6 +30,9 @@ use crate::wire::{self, Wire, Writer};
 /// Read at once, for all connections of a thread: none keeps a buffer of its own.
 const BUFFER: usize = 64 * 1024;
 
+/// What a client asks with whether its websocket works.
+const PROBE: &str = "probe";
+
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
 }
@@ -133,7 +136,7 @@ impl Drop for Upgrading<'_> {
 async fn probe(connection: &Connection, messages: &mut Messages, writer: &Writer, reader: Reader) -> bool {
     loop {
         match messages.next_packet(reader.protocol).await {
-            Some(Packet::Ping(probe)) => {
+            Some(Packet::Ping(probe)) if probe == PROBE => {
                 if write_all(writer, reader.frame(&Packet::Pong(probe))).await.is_err() {
                     return false;
                 }
@@ -236,6 +239,8 @@ impl Messages {
     async fn deliver<H: EngineIoHandler>(&mut self, engine: &EngineIo<H>, socket: &Arc<Socket<H::Data>>) {
         let connection = &socket.connection;
         let stop = loop {
+            // A burst must not keep others waiting.
+            tokio::task::coop::consume_budget().await;
             match self.next().await {
                 Ok(Message::Close(code)) => break Stop::Closed(code.or(Some(NORMAL_CLOSURE))),
                 Ok(message) if !connection.has_ended() => self.take(engine, socket, message).await,

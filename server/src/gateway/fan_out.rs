@@ -312,12 +312,18 @@ impl<A: Adapter> FanOut<A> {
     }
 }
 
-/// Events with messages that follow each other as one. The more there is to send, the more a socket is sent at once.
+/// Events as one whose messages follow each other without a hole, in which other nodes' would be. The more there is to
+/// send, the more a socket is sent at once.
 fn gathered(events: impl Iterator<Item = Event>) -> Vec<Event> {
+    let follows = |before: &[Message], messages: &[Message]| {
+        before.last().zip(messages.first()).is_some_and(|(last, first)| first.seq == last.seq + 1)
+    };
     let mut gathered = Vec::new();
     for event in events {
         match (gathered.last_mut(), event) {
-            (Some(Event::MessagesPosted(before)), Event::MessagesPosted(messages)) => before.extend(messages),
+            (Some(Event::MessagesPosted(before)), Event::MessagesPosted(messages)) if follows(before, &messages) => {
+                before.extend(messages);
+            }
             (_, event) => gathered.push(event),
         }
     }
@@ -360,4 +366,39 @@ fn emit_all<'a, A: Adapter>(socket: &SocketRef<A>, messages: impl Iterator<Item 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::gathered;
+    use crate::accounts::UserId;
+    use crate::chat::{EVERYONE, Message};
+    use crate::event::Event;
+
+    fn posted(seqs: std::ops::RangeInclusive<i64>) -> Event {
+        let message = |seq| Message {
+            line: Message::line("ann@ref.example", "x"),
+            conversation: EVERYONE,
+            seq,
+            author: UserId(1),
+            created_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        Event::MessagesPosted(seqs.map(message).collect())
+    }
+
+    fn seqs(event: &Event) -> Vec<i64> {
+        match event {
+            Event::MessagesPosted(messages) => messages.iter().map(|message| message.seq).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn messages_are_sent_together_as_far_as_no_other_node_has_posted_between_them() {
+        let events = [posted(1..=2), posted(3..=4), posted(6..=6), Event::LogReaches(6), posted(7..=7)];
+        let gathered: Vec<_> = gathered(events.into_iter()).iter().map(seqs).collect();
+        assert_eq!(gathered, [vec![1, 2, 3, 4], vec![6], vec![], vec![7]]);
+    }
 }

@@ -274,7 +274,7 @@ async fn a_client_that_pings_outlives_one_that_does_not() {
     let server = Server::conformance(PATH, settings).await;
     let mut alive = Websocket::connect(server, V3).await;
     let mut silent = Websocket::connect(server, V3).await;
-    let dying = tokio::spawn(async move { silent.is_at_its_end().await });
+    let dying = tokio::spawn(async move { silent.is_closed(1000).await });
     while !dying.is_finished() {
         alive.send("2").await;
         alive.hears("3").await;

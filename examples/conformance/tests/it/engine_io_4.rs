@@ -129,7 +129,7 @@ async fn a_client_that_answers_pings_outlives_one_that_does_not() {
     let mut silent = Websocket::connect(server, V4).await;
     let dying = tokio::spawn(async move {
         silent.hears("2").await;
-        silent.is_at_its_end().await;
+        silent.is_closed(1000).await;
     });
     while !dying.is_finished() {
         alive.hears("2").await;

@@ -189,7 +189,7 @@ async fn a_close_packet_over_a_websocket_closes_the_session(#[values(Eio::V3, Ei
     let server = Server::engine().await;
     let (mut websocket, open) = Websocket::begin(server, eio).await;
     websocket.send_all(&["1", "4behind"]).await;
-    websocket.is_at_its_end().await;
+    websocket.is_closed(1000).await;
     let polling = Polling { server, eio, session: open["sid"].as_str().unwrap().to_owned() };
     polling.get().await.is_session_unknown();
 }

@@ -100,5 +100,5 @@ async fn a_session_by_polling_goes_over_to_a_websocket() {
     websocket.hears("40/custom,").await;
     websocket.hears(r#"42/custom,["auth",{}]"#).await;
     websocket.send("1").await;
-    websocket.is_at_its_end().await;
+    websocket.is_closed(1000).await;
 }

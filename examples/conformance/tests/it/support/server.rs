@@ -11,8 +11,13 @@ use engineioxide::layer::EngineIoLayer;
 use tokio::net::TcpListener;
 
 /// What the suites expect to find configured, but for pings, which do not come in a test's way.
-pub const CALM: conformance::Settings =
-    conformance::Settings { port: 0, ping_interval: 25_000, ping_timeout: 20_000, connect_timeout: 10_000 };
+pub const CALM: conformance::Settings = conformance::Settings {
+    port: 0,
+    ping_interval: 25_000,
+    ping_timeout: 20_000,
+    connect_timeout: 10_000,
+    unnamed_protocol: conformance::UnnamedProtocol::Refused,
+};
 
 /// A path of a server at which one of the protocols is spoken.
 #[derive(Clone, Copy, Debug)]

@@ -94,9 +94,7 @@ impl<A: Adapter> Context<A> {
         socket.on("authentication", Listener { session: session.clone(), hears: Hears::Authentication });
         socket.on("client-sent-message", Listener { session: session.clone(), hears: Hears::Message });
         socket.extensions.insert(session);
-        self.app.metrics.sockets.up();
         socket.on_disconnect(move |socket: SocketRef<A>| {
-            self.app.metrics.sockets.down();
             self.note_cut(&socket);
             std::future::ready(())
         });

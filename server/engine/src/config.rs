@@ -15,7 +15,8 @@ pub struct EngineIoConfig {
     pub ping_timeout: Duration,
     /// How long an upgrade may take.
     pub upgrade_timeout: Duration,
-    /// How many packets may wait for one client. One that falls further behind is cut.
+    /// About how many packets may wait for one client, as some are joined before they are written. One that falls further
+    /// behind is cut; what bounds the bytes is `Settings::send_queue_bytes`.
     pub max_buffer_size: usize,
     /// The largest polling body and the largest websocket message of a client, in bytes.
     pub max_payload: u64,
@@ -23,7 +24,7 @@ pub struct EngineIoConfig {
     pub ws_read_buffer_size: usize,
     /// A bound on websocket messages alone, in bytes.
     pub ws_max_message_size: usize,
-    /// A bound on websocket frames alone, in bytes.
+    /// Another bound on websocket messages, in bytes: frames have none of their own.
     pub ws_max_frame_size: usize,
     /// The transports that clients may use: bits of [`TransportType`].
     pub transports: u8,

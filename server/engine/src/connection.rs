@@ -1,6 +1,5 @@
 //! One Engine.IO connection: what waits for the client, what carries it there, and how it ends.
 
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -185,6 +184,9 @@ impl Connection {
     pub fn push_frame(self: &Arc<Self>, frame: Bytes) -> Result<(), Refused> {
         self.check()?;
         let mut state = self.state();
+        if state.end.is_some() {
+            return Err(Refused::Closed);
+        }
         if let Carrier::Websocket(outbox) = &mut state.carrier {
             outbox.push_frame(frame);
         }
@@ -227,7 +229,7 @@ impl Connection {
                     Some(next) => batch = next,
                     None => return,
                 },
-                Err(error) => return self.fail(&error),
+                Err(_) => return self.fail(),
             }
         }
     }
@@ -246,7 +248,7 @@ impl Connection {
                         self.settle(next, &Progress { written: 0, is_blocked: true });
                     }
                 }
-                Poll::Ready(Err(error)) => self.fail(&error),
+                Poll::Ready(Err(_)) => self.fail(),
             }
         }
         Poll::Pending
@@ -270,8 +272,14 @@ impl Connection {
         next
     }
 
-    fn fail(&self, _error: &io::Error) {
-        self.end(DisconnectReason::TransportError.into(), Rest::Dropped);
+    /// The websocket takes nothing any more, whether the connection had ended before or ends by this.
+    fn fail(&self) {
+        let mut state = self.state();
+        self.end_now(&mut state, DisconnectReason::TransportError.into(), Rest::Dropped);
+        if let Carrier::Websocket(outbox) = &mut state.carrier {
+            outbox.drop_all();
+        }
+        self.woken.notify_one();
     }
 
     /// Waits for what its watcher must look at; writes to a blocked peer meanwhile.

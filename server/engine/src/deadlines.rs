@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_link::Cut;
-use engineioxide_core::{ProtocolVersion, Str};
+use engineioxide_core::{ProtocolVersion, Str, TransportType};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::EngineIoConfig;
@@ -18,39 +19,58 @@ use crate::socket::{DisconnectReason, Socket};
 const CLOSING: Duration = Duration::from_secs(3);
 const FAREWELL: Duration = Duration::from_secs(30);
 
-/// Watches over a session from its beginning until its transport is closed, and tells the handler of the end.
-pub(crate) async fn watch<H: EngineIoHandler>(engine: Arc<EngineIo<H>>, socket: Arc<Socket<H::Data>>) {
-    let connection = &socket.connection;
-    let gone = Gone { engine: &engine, socket: &socket };
-    until_ended(connection, &engine.config).await;
-    if let Some(reason) = connection.reason() {
-        engine.handler.on_disconnect(socket.clone(), reason);
+/// Watches over a session from its beginning until its transport is closed, and tells the handler of the end. Even if it
+/// is dropped before it was polled, or a handler panics, the session ends.
+pub(crate) fn watch<H: EngineIoHandler>(
+    engine: Arc<EngineIo<H>>,
+    socket: Arc<Socket<H::Data>>,
+) -> impl Future<Output = ()> {
+    let mut watched = Watched { engine, socket, is_told: false };
+    async move {
+        until_ended(&watched.socket.connection, &watched.engine.config).await;
+        watched.tell();
+        let connection = &watched.socket.connection;
+        let patience = match connection.transport() {
+            TransportType::Polling => FAREWELL,
+            TransportType::Websocket => CLOSING,
+        };
+        let finished = async {
+            while !connection.is_finished() {
+                connection.until_woken().await;
+            }
+        };
+        // Whoever takes longer is not waited for.
+        tokio::time::timeout(patience, finished).await.unwrap_or_default();
     }
-    let patience = match connection.transport() {
-        engineioxide_core::TransportType::Polling => FAREWELL,
-        engineioxide_core::TransportType::Websocket => CLOSING,
-    };
-    let finished = async {
-        while !connection.is_finished() {
-            connection.until_woken().await;
+}
+
+/// A session that is to be forgotten when it is no longer watched over.
+struct Watched<H: EngineIoHandler> {
+    engine: Arc<EngineIo<H>>,
+    socket: Arc<Socket<H::Data>>,
+    is_told: bool,
+}
+
+impl<H: EngineIoHandler> Watched<H> {
+    /// Tells the handler of the end, once.
+    fn tell(&mut self) {
+        if !std::mem::replace(&mut self.is_told, true)
+            && let Some(reason) = self.socket.connection.reason()
+        {
+            self.engine.handler.on_disconnect(self.socket.clone(), reason);
         }
-    };
-    // Whoever takes longer is not waited for.
-    tokio::time::timeout(patience, finished).await.unwrap_or_default();
-    drop(gone);
+    }
 }
 
-/// Forgets the session, even if its handler panics.
-struct Gone<'a, H: EngineIoHandler> {
-    engine: &'a EngineIo<H>,
-    socket: &'a Socket<H::Data>,
-}
-
-impl<H: EngineIoHandler> Drop for Gone<'_, H> {
+impl<H: EngineIoHandler> Drop for Watched<H> {
     fn drop(&mut self) {
         self.engine.forget(self.socket.id);
         self.socket.connection.end(DisconnectReason::TransportError.into(), Rest::Dropped);
         self.socket.connection.set_gone();
+        // Handlers spawn tasks, which there is no place for where the runtime itself goes down.
+        if Handle::try_current().is_ok() {
+            self.tell();
+        }
     }
 }
 
@@ -96,9 +116,11 @@ impl Heartbeat {
                 self.deadline = heard + config.patience();
             }
             (ProtocolVersion::V4, None) => {
-                self.pinged = Some(self.deadline);
+                // From now: where the whole server stood still, the client has the same time to answer.
+                let now = Instant::now();
+                self.pinged = Some(now);
                 // The next ping need not wait until this one's answer would be late.
-                self.deadline += config.ping_timeout.min(config.ping_interval);
+                self.deadline = now + config.ping_timeout.min(config.ping_interval);
                 // A client for which too much waits has been cut, and is told nothing.
                 connection.check().and_then(|()| connection.push([Packet::Ping(Str::default())])).unwrap_or_default();
             }

@@ -74,8 +74,9 @@ impl<H: EngineIoHandler> EngineIo<H> {
         let socket = self.begin(parts, protocol, carrier);
         let open = Packet::Open(self.open_packet(&socket.connection));
         let answer = polling::polled(&socket.connection, query, &[open]);
-        tokio::spawn(deadlines::watch(self.clone(), socket.clone()));
+        let watching = deadlines::watch(self.clone(), socket.clone());
         self.handler.clone().on_connect(socket);
+        tokio::spawn(watching);
         Ok(answer)
     }
 

@@ -3,7 +3,7 @@
 //! Whoever emits to many sockets only queues frames. What they emit before the flusher comes round to a socket leaves in
 //! one call, so the busier the server, the more frames share one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 
@@ -21,10 +21,21 @@ struct Scheduled {
     is_running: bool,
 }
 
+/// Where the flusher ends, if only by a panic, the next to emit starts another.
+struct Running<'a>(&'a Flusher);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().is_running = false;
+        }
+    }
+}
+
 impl Flusher {
     /// Has `connection` written to soon.
     pub fn schedule(self: &Arc<Self>, connection: Arc<Connection>) {
-        let mut scheduled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scheduled = self.lock();
         scheduled.connections.push(connection);
         if !std::mem::replace(&mut scheduled.is_running, true) {
             drop(scheduled);
@@ -43,6 +54,7 @@ impl Flusher {
     }
 
     async fn run(self: Arc<Self>) {
+        let _running = Running(&self);
         let mut spare = Vec::new();
         while let Some(mut connections) = self.take(spare) {
             for turn in connections.chunks(TURN) {
@@ -55,13 +67,20 @@ impl Flusher {
             }
             connections.clear();
             spare = connections;
+            if !self.lock().connections.is_empty() {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
     /// The connections that wait, for the empty list `spare`; or none, and the flusher has ended.
     fn take(&self, spare: Vec<Arc<Connection>>) -> Option<Vec<Arc<Connection>>> {
-        let mut scheduled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scheduled = self.lock();
         scheduled.is_running = !scheduled.connections.is_empty();
         scheduled.is_running.then(|| std::mem::replace(&mut scheduled.connections, spare))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Scheduled> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,7 +16,7 @@ pub trait EngineIoHandler: Debug + Send + Sync + 'static {
 
     fn on_connect(self: Arc<Self>, socket: Arc<Socket<Self::Data>>);
 
-    /// Called once for each socket, when no packet of it will come any more.
+    /// Called once for each socket that `on_connect` was called for. The call for a packet that came last may still run.
     fn on_disconnect(&self, socket: Arc<Socket<Self::Data>>, reason: DisconnectReason);
 
     fn on_message(self: &Arc<Self>, msg: Str, socket: Arc<Socket<Self::Data>>);

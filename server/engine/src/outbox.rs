@@ -72,6 +72,7 @@ impl Outbox {
     pub fn drop_all(&mut self) {
         self.frames = Frames::new();
         self.bytes = 0;
+        self.blocked_since = None;
         self.is_dropped = true;
     }
 
@@ -163,6 +164,7 @@ impl Batch {
     /// Writes what can be written, or has the task woken when the peer takes more.
     pub fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Progress>> {
         if self.frames.is_empty() {
+            ready!(self.writer.poll_flush(cx))?;
             return Poll::Ready(Ok(Progress { written: 0, is_blocked: false }));
         }
         let written = ready!(self.writer.poll_write(cx, &self.frames))?;
@@ -171,7 +173,8 @@ impl Batch {
         }
         let left = advance(&mut self.frames, written).len();
         self.drop_written(left);
-        Poll::Ready(Ok(Progress { written, is_blocked: !self.frames.is_empty() }))
+        let is_flushed = self.writer.poll_flush(cx)?.is_ready();
+        Poll::Ready(Ok(Progress { written, is_blocked: !self.frames.is_empty() || !is_flushed }))
     }
 }
 

@@ -149,13 +149,18 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Carrier::Polling(polling) = &mut self.connection.state().carrier {
-            polling.poller = Poller::None;
-        }
-        if !self.is_answered {
+        let is_polling = match &mut self.connection.state().carrier {
+            Carrier::Polling(polling) => {
+                polling.poller = Poller::None;
+                true
+            }
+            // Its client has gone over to a websocket, and needs it no more.
+            _ => false,
+        };
+        if is_polling && !self.is_answered {
             self.connection.end(DisconnectReason::TransportClose.into(), Rest::Dropped);
-            self.connection.woken.notify_one();
         }
+        self.connection.woken.notify_one();
     }
 }
 
@@ -252,6 +257,8 @@ pub(crate) async fn post<H: EngineIoHandler>(
         return Err(Refusal::BadRequest);
     };
     for packet in packets {
+        // A burst must not keep others waiting.
+        tokio::task::coop::consume_budget().await;
         if engine.receive(socket, packet).await.is_break() {
             break;
         }

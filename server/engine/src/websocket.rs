@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use engine_link::{Above, DoubleEncoding};
@@ -29,6 +30,9 @@ use crate::wire::{self, Wire, Writer};
 
 /// Read at once, for all connections of a thread: none keeps a buffer of its own.
 const BUFFER: usize = 64 * 1024;
+
+/// How long a client may pause that has broken the protocol and still sends.
+const LULL: Duration = Duration::from_millis(200);
 
 /// What a client asks with whether its websocket works.
 const PROBE: &str = "probe";
@@ -83,20 +87,30 @@ pub(crate) fn begin<H: EngineIoHandler>(engine: &Arc<EngineIo<H>>, parts: Parts,
     let connection = &socket.connection;
     connection.push([Packet::Open(engine.open_packet(connection))]).unwrap_or_default();
     let messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
-    tokio::spawn(run(engine.clone(), socket.clone(), messages));
+    // Made first, so that it ends the session even if the handler panics; polled last, so that the handler hears of the
+    // session before it hears its packets.
+    let running = run(engine.clone(), socket.clone(), messages);
     engine.handler.clone().on_connect(socket);
+    tokio::spawn(running);
 }
 
 /// Reads a session's packets and watches over it; in one task, as most connections have nothing to do most of the time.
-async fn run<H: EngineIoHandler>(engine: Arc<EngineIo<H>>, socket: Arc<Socket<H::Data>>, mut messages: Messages) {
-    let reading = async {
-        messages.deliver(&engine, &socket).await;
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        biased;
-        () = reading => {}
-        () = deadlines::watch(engine.clone(), socket.clone()) => {}
+fn run<H: EngineIoHandler>(
+    engine: Arc<EngineIo<H>>,
+    socket: Arc<Socket<H::Data>>,
+    mut messages: Messages,
+) -> impl Future<Output = ()> {
+    let watching = deadlines::watch(engine.clone(), socket.clone());
+    async move {
+        let reading = async {
+            messages.deliver(&engine, &socket).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = reading => {}
+            () = watching => {}
+        }
     }
 }
 
@@ -117,10 +131,20 @@ async fn take_over<H: EngineIoHandler>(
         return;
     }
     drop(upgrading);
+    let _reading = Reading(connection);
     tokio::select! {
         biased;
         () = messages.deliver(&engine, &socket) => {}
         () = connection.gone() => {}
+    }
+}
+
+/// A session that is read. Where that ends, if only by a panic of the handler, the session does.
+struct Reading<'a>(&'a Connection);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.end(DisconnectReason::TransportError.into(), Rest::Dropped);
     }
 }
 
@@ -211,6 +235,24 @@ impl Messages {
         .await
     }
 
+    /// Reads until the client has closed its side, or pauses: what is left unread when the socket is closed would break the
+    /// connection, and take the close frame with it.
+    async fn discard(&mut self) {
+        while tokio::time::timeout(LULL, self.read_away()).await == Ok(true) {}
+    }
+
+    /// Reads, and whether there was something.
+    async fn read_away(&mut self) -> bool {
+        std::future::poll_fn(|cx| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                let read = std::task::ready!(self.reader.poll_read(cx, &mut buffer));
+                Poll::Ready(read.is_ok() && !buffer.filled().is_empty())
+            })
+        })
+        .await
+    }
+
     fn decode_rest(&mut self) -> Result<Option<Message>, Stop> {
         let mut input = &self.rest[..];
         let message = self.decoder.decode(&mut input).map_err(Stop::Violation)?;
@@ -254,6 +296,7 @@ impl Messages {
             Stop::Broken => connection.end(DisconnectReason::TransportError.into(), Rest::Dropped),
             Stop::Violation(violation) => {
                 connection.close_with(DisconnectReason::PacketParsingError, violation.close_code());
+                self.discard().await;
             }
         }
         connection.note_read();

@@ -96,11 +96,16 @@ impl Writer {
             },
             Self::Other(stream) => {
                 let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
-                let written = with_slices(frames, |slices| stream.as_mut().poll_write_vectored(cx, slices))?;
-                // Behind a buffer it would not have left.
-                std::task::ready!(stream.as_mut().poll_flush(cx))?;
-                written.map(Ok)
+                with_slices(frames, |slices| stream.as_mut().poll_write_vectored(cx, slices))
             }
+        }
+    }
+
+    /// Lets go of what was written to a stream that keeps it back.
+    pub fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Other(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).as_mut().poll_flush(cx),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Sockets in one room.
 const SEATS: usize = 256;
 
-/// The rooms. A room that everybody has left is forgotten when the next socket comes.
+/// The rooms. One that everybody has left is used again, or forgotten when another must be opened.
 #[derive(Default)]
 pub struct Crowd {
     rooms: Vec<Arc<Room>>,

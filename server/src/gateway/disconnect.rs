@@ -29,10 +29,11 @@ pub fn hang_up<A: Adapter>(socket: &SocketRef<A>) {
 
 /// From here on the socket hears nothing and may say nothing, however long its transport takes to close.
 fn silence<A: Adapter>(socket: &SocketRef<A>) {
-    socket.leave_all();
+    // In this order: whoever lets it in meanwhile sees that it is over, and takes it out again.
     if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
         session.end();
     }
+    socket.leave_all();
 }
 
 /// The stock engine closes no transport; its clients do when they are dismissed, or when it has not heard of them.

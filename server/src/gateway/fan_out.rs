@@ -51,7 +51,7 @@ const EVENTS: usize = 64;
 /// How many sockets may wait to be let in; one more waits before the queue.
 const JOINS: usize = 1024;
 
-/// What is emitted to a room before what was emitted can be written, and other tasks get their turn.
+/// What is emitted to a room before what was emitted can be written, and other tasks get their turn; half a queue at most.
 const PORTION_BYTES: usize = 512 * 1024;
 const PORTION_MESSAGES: usize = 128;
 
@@ -197,7 +197,10 @@ impl<A: Adapter> FanOut<A> {
         let encoded = messages.iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
         let Some(last) = encoded.last() else { return Ok(()) };
         self.seq = last.seq;
-        for portion in portions(&encoded) {
+        let config = &self.app.config.gateway;
+        let messages = PORTION_MESSAGES.min(config.send_queue.get() / 2).max(1);
+        let bytes = PORTION_BYTES.min(config.send_queue_bytes.get() / 2);
+        for portion in portions(&encoded, messages, bytes) {
             self.send_portion(portion).await;
         }
         self.remember(encoded);
@@ -331,14 +334,14 @@ fn gathered(events: impl Iterator<Item = Event>) -> Vec<Event> {
 }
 
 /// Few enough messages and bytes at once for queues that are being emptied.
-fn portions(mut messages: &[Encoded]) -> impl Iterator<Item = &[Encoded]> {
+fn portions(mut messages: &[Encoded], most: usize, most_bytes: usize) -> impl Iterator<Item = &[Encoded]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |message: &&Encoded| {
             bytes += message.len();
-            bytes <= PORTION_BYTES
+            bytes <= most_bytes
         };
-        let count = messages.iter().take(PORTION_MESSAGES).take_while(fits).count().max(1).min(messages.len());
+        let count = messages.iter().take(most).take_while(fits).count().max(1).min(messages.len());
         let (portion, rest) = messages.split_at(count);
         messages = rest;
         Some(portion).filter(|portion| !portion.is_empty())

@@ -54,6 +54,7 @@ impl<A: Adapter> Session<A> {
             seat: None,
             waiting: VecDeque::new(),
         };
+        app.metrics.sockets.up();
         Arc::new(Self { app, joins, state: Mutex::new(state) })
     }
 
@@ -145,6 +146,13 @@ impl<A: Adapter> Session<A> {
 
     fn state(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket that goes before it is quite connected has no disconnect handler called, but ends like any other.
+impl<A: Adapter> Drop for Session<A> {
+    fn drop(&mut self) {
+        self.app.metrics.sockets.down();
     }
 }
 

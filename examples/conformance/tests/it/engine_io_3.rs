@@ -71,7 +71,9 @@ async fn handshake_without_a_version_is_of_version_3_where_that_is_set(
     websocket.hear().await;
     websocket.send("2").await;
     websocket.hears("3").await;
-    Websocket::connect(server, V4).await.send("4hello").await;
+    let mut newer = Websocket::connect(server, V4).await;
+    newer.send("4hello").await;
+    newer.hears("4hello").await;
 }
 
 #[rstest]

@@ -205,3 +205,28 @@ async fn a_session_that_ends_while_it_upgrades_takes_the_websocket_with_it(#[val
     websocket.is_at_its_end().await;
     polling.get().await.is_session_unknown();
 }
+
+/// It reads in one task and is written to in another, of which either may be first to see that the client has gone.
+#[rstest]
+#[tokio::test]
+async fn a_client_that_reads_nothing_and_breaks_off_after_its_upgrade_ends_its_session(
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    const ECHOES: usize = 100;
+    let server = Server::engine().await;
+    for _ in 0..20 {
+        let polling = Polling::open(server, eio).await;
+        let mut websocket = upgrade(&polling).await;
+        let long = format!("4{}", "x".repeat(90_000));
+        for _ in 0..ECHOES {
+            websocket.send(&long).await;
+        }
+        websocket.reset();
+        // The server goes on for others, and forgets the session.
+        let mut other = Websocket::connect(server, eio).await;
+        other.send("4hello").await;
+        other.hears("4hello").await;
+        let is_forgotten = async { while !polling.get().await.text().contains("Session ID unknown") {} };
+        within_deadline(is_forgotten).await;
+    }
+}

@@ -101,7 +101,8 @@ pub trait Connection: Send + Sync {
     /// The client is connected to its namespace: what it has sent since may be handed on.
     fn connected(&self);
 
-    /// Closes the transport once everything that waits has been sent: a websocket with the code 1000.
+    /// Closes the transport once everything that waits has been sent: a websocket with the code 1000. A client that takes
+    /// longer than a few seconds, or a poller that does not come for half a minute, is not waited for.
     fn close(&self);
 
     /// What has been emitted and is not sent yet.

@@ -1,6 +1,7 @@
 //! Websockets as RFC 6455 has them, to the bit.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
@@ -128,6 +129,12 @@ impl Websocket {
                 Heard::End
             }
         }
+    }
+
+    /// Breaks the connection off, with a reset.
+    pub fn reset(self) {
+        let tcp = self.0.stream.into_inner();
+        socket2::SockRef::from(&tcp).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Hears a text next.

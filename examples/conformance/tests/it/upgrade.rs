@@ -208,7 +208,7 @@ async fn a_session_that_ends_while_it_upgrades_takes_the_websocket_with_it(#[val
 
 /// It reads in one task and is written to in another, of which either may be first to see that the client has gone.
 #[rstest]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_that_reads_nothing_and_breaks_off_after_its_upgrade_ends_its_session(
     #[values(Eio::V3, Eio::V4)] eio: Eio,
 ) {

@@ -3,7 +3,7 @@
 //! In reading order:
 //!
 //! * [`plan`]: what is to be measured, and of whom. [`report`]: what came out.
-//! * [`run`]: the phases, one after the other.
+//! * `run`: the phases, one after the other.
 //! * `crowd`, `client`, `frame`: many connections that cost next to nothing.
 //! * `stamp`, `ledger`, `record`: what a message tells of itself, and what is made of it.
 //! * [`process`], [`rest`]: the server from outside.

@@ -388,6 +388,12 @@ impl Connection {
         self.state().end.is_some()
     }
 
+    /// Whether it has ended, and no poller is still to be told so.
+    pub fn is_over(&self) -> bool {
+        let state = self.state();
+        state.end.is_some() && !matches!(state.carrier, Carrier::Polling(_))
+    }
+
     /// Nothing more will come from the client: its transport is closed.
     pub fn note_read(&self) {
         self.state().is_read = true;

@@ -158,8 +158,10 @@ impl<H: EngineIoHandler> EngineIo<H> {
         ControlFlow::Continue(())
     }
 
+    /// The session of that id, unless it is over and there is nothing more to ask of it.
     fn socket(&self, id: &str) -> Option<Arc<Socket<H::Data>>> {
-        self.sessions().get(&id.parse().ok()?).cloned()
+        let socket = self.sessions().get(&id.parse().ok()?).cloned()?;
+        Some(socket).filter(|socket| !socket.connection.is_over())
     }
 
     /// The transport of a session is closed.

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openPage } from './browser.mjs';
-import { isInChat, reads, say, signIn, signUp } from './pages.mjs';
+import { isInChat, isSent, reads, say, signIn, signUp } from './pages.mjs';
 import { setStage, stranger } from './stage.mjs';
 
 const stage = setStage();
@@ -21,6 +21,7 @@ test('a whole walk asks no other host for anything and gives the browser nothing
   await signUp(page, stage.natter, person);
   await say(page, 'hello');
   await reads(page, ['hello']);
+  await isSent(page);
   await page.reload();
   await reads(page, ['hello']);
   await page.getByRole('button', { name: 'Sign out' }).click();

@@ -38,6 +38,11 @@ export async function reads(page, texts) {
   assert.deepEqual(await messages(page).allTextContents(), texts);
 }
 
+/** Waits until the server has taken everything that was said: what is on its way is lost with the page. */
+export async function isSent(page) {
+  await page.locator('#messages > li[data-status="sending"]').waitFor({ state: 'detached' });
+}
+
 export function messages(page) {
   return page.locator('#messages > li .text');
 }

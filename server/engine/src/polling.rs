@@ -11,16 +11,16 @@ use http::Response;
 use http_body::Body;
 use http_body_util::Full;
 
-use crate::answer::{self, Refusal};
+use crate::answer::{self, Polled, Refusal};
 use crate::connection::{Carrier, Connection, End, PROTOCOL_ERROR, Rest};
 use crate::engine::EngineIo;
 use crate::handler::EngineIoHandler;
+use crate::jsonp;
 use crate::outbox::Outbox;
 use crate::packet::Packet;
 use crate::payload::{self, Framing, Incoming, TextEncoding};
 use crate::request::Query;
 use crate::socket::{DisconnectReason, Socket};
-use crate::{answer::Polled, jsonp};
 
 /// How often a client polls in vain while it upgrades.
 const NOOP_INTERVAL: Duration = Duration::from_millis(100);

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use engine_link::{Above, Cut, Settings, Waiting};
 use engineioxide_core::{ProtocolVersion, Sid, TransportType};
 use tokio::sync::Notify;
@@ -165,6 +164,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Queues packets of which nobody asks what becomes: the handler hears of a client that is cut for them, or has gone.
+    pub fn tell(self: &Arc<Self>, packets: impl IntoIterator<Item = Packet>) {
+        self.push(packets).ok();
+    }
+
     /// A packet as the client's generation reads it. A refused CONNECT lets go of what was held behind it.
     fn in_dialect(&self, state: &mut State, packet: Packet) -> Packet {
         match packet {
@@ -180,18 +184,16 @@ impl Connection {
         }
     }
 
-    /// Answers a websocket's ping.
-    pub fn push_frame(self: &Arc<Self>, frame: Bytes) -> Result<(), Refused> {
-        self.check()?;
+    /// Answers a websocket's ping. A client for which too much waits is cut.
+    pub fn answer_ping(self: &Arc<Self>, data: &[u8]) {
+        if self.check().is_err() {
+            return;
+        }
         let mut state = self.state();
-        if state.end.is_some() {
-            return Err(Refused::Closed);
+        if let State { carrier: Carrier::Websocket(outbox), end: None, .. } = &mut *state {
+            outbox.push_frame(frame::pong(data));
+            self.send(state);
         }
-        if let Carrier::Websocket(outbox) = &mut state.carrier {
-            outbox.push_frame(frame);
-        }
-        self.send(state);
-        Ok(())
     }
 
     /// Has what was queued sent.

@@ -40,7 +40,7 @@ pub(crate) fn watch<H: EngineIoHandler>(
             }
         };
         // Whoever takes longer is not waited for.
-        tokio::time::timeout(patience, finished).await.unwrap_or_default();
+        tokio::time::timeout(patience, finished).await.ok();
     }
 }
 
@@ -121,8 +121,9 @@ impl Heartbeat {
                 self.pinged = Some(now);
                 // The next ping need not wait until this one's answer would be late.
                 self.deadline = now + config.ping_timeout.min(config.ping_interval);
-                // A client for which too much waits has been cut, and is told nothing.
-                connection.check().and_then(|()| connection.push([Packet::Ping(Str::default())])).unwrap_or_default();
+                if connection.check().is_ok() {
+                    connection.tell([Packet::Ping(Str::default())]);
+                }
             }
             // To the millisecond, in which it is kept.
             (ProtocolVersion::V4, Some(pinged)) if heard + Duration::from_millis(1) > pinged => {

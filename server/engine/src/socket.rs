@@ -62,24 +62,19 @@ impl fmt::Debug for Connection {
 
 impl Permit<'_> {
     pub fn emit(self, msg: Str) {
-        self.push([Packet::Message(msg)]);
+        self.connection.tell([Packet::Message(msg)]);
     }
 
     pub fn emit_binary(self, data: Bytes) {
-        self.push([Packet::Binary(data)]);
+        self.connection.tell([Packet::Binary(data)]);
     }
 
     pub fn emit_many(self, msg: Str, data: VecDeque<Bytes>) {
-        self.push(with_attachments(Packet::Message(msg), data));
+        self.connection.tell(with_attachments(Packet::Message(msg), data));
     }
 
     pub fn emit_many_binary(self, bin: Bytes, data: Vec<Bytes>) {
-        self.push(with_attachments(Packet::Binary(bin), data));
-    }
-
-    /// What can be queued no more goes to a socket that has been cut, or is closed, which its handler hears.
-    fn push(self, packets: impl IntoIterator<Item = Packet>) {
-        self.connection.push(packets).unwrap_or_default();
+        self.connection.tell(with_attachments(Packet::Binary(bin), data));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::answer::{self, Refusal};
 use crate::connection::{Carrier, Connection, NORMAL_CLOSURE, PROTOCOL_ERROR, Rest};
 use crate::deadlines;
 use crate::engine::{self, EngineIo};
-use crate::frame::{self, Decoder, Message, Violation};
+use crate::frame::{Decoder, Message, Violation};
 use crate::handler::EngineIoHandler;
 use crate::outbox::{Outbox, Reader};
 use crate::packet::{Packet, ParseError};
@@ -85,7 +85,7 @@ pub(crate) fn begin<H: EngineIoHandler>(engine: &Arc<EngineIo<H>>, parts: Parts,
     let outbox = Outbox::new(Arc::new(wire.writer), reader);
     let socket = engine.begin(parts, reader.protocol, Carrier::Websocket(outbox));
     let connection = &socket.connection;
-    connection.push([Packet::Open(engine.open_packet(connection))]).unwrap_or_default();
+    connection.tell([Packet::Open(engine.open_packet(connection))]);
     let messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
     // Made first, so that it ends the session even if the handler panics; polled last, so that the handler hears of the
     // session before it hears its packets.
@@ -315,8 +315,7 @@ impl Messages {
             Message::Binary(bytes) => Packet::from_binary(bytes, connection.protocol),
             Message::Ping(data) => {
                 connection.note_heard();
-                // A client for which too much waits is cut.
-                return connection.push_frame(frame::pong(&data)).unwrap_or_default();
+                return connection.answer_ping(&data);
             }
             Message::Pong | Message::Close(_) => return connection.note_heard(),
         };

@@ -1,6 +1,6 @@
 //! What is to be measured, and of whom.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -45,6 +45,9 @@ pub enum Pace {
     Window(u32),
 }
 
+/// How long to wait for an address to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A server over plain HTTP.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -56,15 +59,17 @@ pub struct Target {
 }
 
 impl Target {
-    /// Looks up where an `http://` or `ws://` URL leads. One without a path means Socket.IO's usual one.
-    pub fn parse(url: &str) -> Result<Self> {
+    /// Finds the server that an `http://` or `ws://` URL leads to. One without a path means Socket.IO's usual one.
+    pub fn find(url: &str) -> Result<Self> {
         let url = Url::parse(url).with_context(|| format!("{url:?} is no URL such as http://127.0.0.1:3000"))?;
         ensure!(matches!(url.scheme(), "http" | "ws"), "{url} must begin with http://: TLS is not spoken here");
         let host = url.host_str().with_context(|| format!("{url} names no host"))?;
         let port = url.port().unwrap_or(80);
         let authority = format!("{host}:{port}");
         let mut addresses = authority.to_socket_addrs().with_context(|| format!("{host} cannot be looked up"))?;
-        let address = addresses.next().with_context(|| format!("{host} has no address"))?;
+        // A name may have several, such as ::1 and 127.0.0.1, of which the server has one.
+        let address = addresses.find(|address| TcpStream::connect_timeout(address, PATIENCE).is_ok());
+        let address = address.with_context(|| format!("nobody listens at {authority}"))?;
         let path = if url.path() == "/" { "/socket.io/" } else { url.path() };
         Ok(Self { address, authority, path: path.to_owned() })
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use natter_load::plan::{Authentication, Dialect, Load, Opening, Pace, Plan, Target};
 use natter_load::process::Server;
-use natter_load::{Report, rest};
+use natter_load::rest;
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -69,10 +69,12 @@ const SETTLE: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(1);
 
 pub async fn run(options: Options) -> Result<()> {
+    let plan = tokio::task::spawn_blocking(move || options.plan()).await.context("there is no plan")??;
+    // Not before: until here, Ctrl-C ends everything, a prompt too.
     let stop = Arc::new(AtomicBool::new(false));
     let measuring = {
         let stop = stop.clone();
-        tokio::task::spawn_blocking(move || measure(&options, &stop))
+        tokio::task::spawn_blocking(move || natter_load::run(&plan, &stop))
     };
     let interruption = tokio::spawn(async move {
         tokio::signal::ctrl_c().await?;
@@ -84,21 +86,20 @@ pub async fn run(options: Options) -> Result<()> {
     super::say(&report.to_string())
 }
 
-fn measure(options: &Options, stop: &AtomicBool) -> Result<Report> {
-    let target = Target::parse(&options.url)?;
-    let opening = Opening::SocketIo { authentication: options.authentication(&target)? };
-    let plan = Plan {
-        dialect: Dialect::new(opening, &options.send, &options.hear)?,
-        target,
-        clients: options.clients.try_into()?,
-        settle: SETTLE,
-        load: options.load(),
-        server: if options.pids.is_empty() { None } else { Some(Server::new(&options.pids)?) },
-    };
-    natter_load::run(&plan, stop)
-}
-
 impl Options {
+    fn plan(&self) -> Result<Plan> {
+        let target = Target::find(&self.url)?;
+        let opening = Opening::SocketIo { authentication: self.authentication(&target)? };
+        Ok(Plan {
+            dialect: Dialect::new(opening, &self.send, &self.hear)?,
+            target,
+            clients: self.clients.try_into()?,
+            settle: SETTLE,
+            load: self.load(),
+            server: if self.pids.is_empty() { None } else { Some(Server::new(&self.pids)?) },
+        })
+    }
+
     fn authentication(&self, target: &Target) -> Result<Option<Authentication>> {
         let token = match &self.user {
             Some(user) => Some(rest::sign_in(target, user, &super::read_password()?)?),

@@ -129,7 +129,7 @@ impl Running {
     }
 
     pub fn target(&self) -> Result<Target> {
-        Target::parse(&self.url)
+        Target::find(&self.url)
     }
 
     pub fn server(&self) -> Result<Server> {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use engineioxide::frame::{self, Decoder, Message, Violation};
 use engineioxide::jsonp;
 use engineioxide::packet::{Packet, ParseError};
-use engineioxide::payload::{DoubleEncoding, Framing, Incoming, TextEncoding, decode, encode};
+use engineioxide::payload::{DoubleEncoding, Framing, Incoming, TextEncoding, decode, decode_text, encode, in_ascii};
 use engineioxide_core::ProtocolVersion;
 use serde_json::Value;
 
@@ -23,6 +23,10 @@ pub fn packet(data: &[u8]) {
             assert!(data.ends_with(bytes) && data.len() - bytes.len() <= 1);
             come_back(&[packet], protocol);
         }
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        is_read_as_often_as_it_is_encoded(text);
+        is_escaped(text, &in_ascii(text));
     }
 }
 
@@ -116,13 +120,34 @@ fn come_back_escaped(packets: &[Packet]) {
             assert_eq!(pair.0, pair.1);
             continue;
         };
-        if let Ok(json) = serde_json::from_str::<Value>(before) {
-            assert!(after.is_ascii());
-            assert_eq!(serde_json::from_str::<Value>(after).ok(), Some(json));
-        } else if before.is_ascii() || !before.contains('"') {
-            assert_eq!(before, after);
-        }
+        is_escaped(before, after);
     }
+}
+
+/// JSON stays what it is, and so does text that has no strings.
+fn is_escaped(before: &str, after: &str) {
+    if let Ok(json) = serde_json::from_str::<Value>(before) {
+        assert!(after.is_ascii());
+        assert_eq!(serde_json::from_str::<Value>(after).ok(), Some(json));
+    } else if before.is_ascii() || !before.contains('"') {
+        assert_eq!(before, after);
+    }
+}
+
+/// A message of a websocket, from clients that encode it once and from those that do it twice.
+fn is_read_as_often_as_it_is_encoded(text: &str) {
+    let read = |sent: &str, setting| {
+        let mut encoding = None;
+        (decode_text(sent.to_owned().into(), &mut encoding, setting), encoding)
+    };
+    let twice: String = text.bytes().map(char::from).collect();
+    assert_eq!(read(text, DoubleEncoding::Never).0.as_deref(), Ok(text));
+    assert_eq!(read(&twice, DoubleEncoding::Always).0.as_deref(), Ok(text));
+    let learned = (!text.is_ascii()).then_some(TextEncoding::Twice);
+    let (detected, encoding) = read(&twice, DoubleEncoding::Detect);
+    assert_eq!((detected.as_deref(), encoding), (Ok(text), learned));
+    // What is not encoded twice is encoded once, and ambiguous text is never an error.
+    assert!(read(text, DoubleEncoding::Detect).0.is_ok());
 }
 
 fn script_is_harmless(payload: &str) {

@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod email;
 pub mod login;
+pub mod lookups;
 pub mod password;
 mod password_rules;
 pub mod revocation;
@@ -121,8 +122,7 @@ pub async fn issue_token(app: &App, user: &User) -> Result<String> {
 /// # Errors
 /// [`Error::BadCredentials`] says why it is nobody's.
 pub async fn user_of_token(app: &App, key: &str) -> Result<(TokenId, User)> {
-    let found = token::with_owner(app.database.read(), key).await?;
-    let (token, user) = found.ok_or(Error::BadCredentials("Invalid token."))?;
+    let (token, user) = app.tokens.find(key).await?.ok_or(Error::BadCredentials("Invalid token."))?;
     let age = app.config.accounts.token_age_seconds;
     if age > 0 && token.created_at + Duration::seconds(age.into()) <= OffsetDateTime::now_utc() {
         revoke_token(app, token.id).await?;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use tokio::sync::mpsc;
 
 use crate::accounts::attempts::Attempts;
+use crate::accounts::lookups::{self, Lookups};
 use crate::accounts::password::Passwords;
 use crate::chat::log::{self, Log};
 use crate::config::Config;
@@ -26,28 +27,37 @@ pub struct Parts {
     pub secret: Secret,
     pub database: Database,
     pub passwords: Passwords,
+    pub tokens: Lookups,
     pub attempts: Attempts,
     pub log: Log,
     pub events: Events,
     pub metrics: Metrics,
 }
 
+/// What waits for the tasks of a server.
+pub struct Queues {
+    pub tokens: lookups::Reader,
+    pub log: log::Writer,
+    pub events: mpsc::Receiver<Event>,
+}
+
 impl App {
     /// Opens the data folder and the database, and brings the latter up to date. `public_url` is where the server is
-    /// reached. Also returns the two tasks' ends: of the log and of the events.
-    pub async fn open(config: Config, public_url: String) -> Result<(Self, log::Writer, mpsc::Receiver<Event>)> {
+    /// reached. Who does not serve drops the queues, and cannot use what waits in them.
+    pub async fn open(config: Config, public_url: String) -> Result<(Self, Queues)> {
         create_data_dir(&config.data_dir)?;
         let secret = Secret::load(&config)?;
         let database = Database::open(&config.database_url, &config.data_dir).await?;
         database.migrate().await?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let passwords = Passwords::new(cores, config.accounts.password_queue.get())?;
+        let (tokens, token_reader) = Lookups::new(database.clone());
         let attempts = Attempts::new(config.rate_limits, &config.accounts);
-        let (events, hearer) = Events::channel();
-        let (log, writer) = Log::new(&config.chat, database.clone(), events.clone());
+        let (events, event_queue) = Events::channel();
+        let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone());
         let metrics = Metrics::default();
-        let parts = Parts { config, public_url, secret, database, passwords, attempts, log, events, metrics };
-        Ok((Self(Arc::new(parts)), writer, hearer))
+        let parts = Parts { config, public_url, secret, database, passwords, tokens, attempts, log, events, metrics };
+        Ok((Self(Arc::new(parts)), Queues { tokens: token_reader, log: log_writer, events: event_queue }))
     }
 
     /// Host and port under which the outside reaches this server.

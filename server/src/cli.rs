@@ -112,7 +112,7 @@ impl Settings {
 
 async fn migrate(config: Config) -> Result<()> {
     // Opening brings it up to date.
-    let (app, ..) = App::open(config, String::new()).await?;
+    let (app, _) = App::open(config, String::new()).await?;
     app.database.clone().close().await?;
     say("The database is up to date.\n")
 }

@@ -12,12 +12,11 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use socketioxide::SocketIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use crate::app::App;
-use crate::chat::{self, log};
+use crate::app::{App, Queues};
+use crate::chat;
 use crate::config::Config;
 use crate::event::Event;
 use crate::http::peer::Peer;
@@ -46,19 +45,14 @@ pub fn public_url(config: &Config, address: SocketAddr) -> String {
 ///
 /// # Errors
 /// Where one of the tasks that everything depends on has ended.
-pub async fn serve(
-    listener: TcpListener,
-    app: App,
-    writer: log::Writer,
-    events: mpsc::Receiver<Event>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<()> {
+pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: impl Future<Output = ()>) -> Result<()> {
     let newest_seq = chat::newest_seq(&app).await.context("the log cannot be read")?;
     let gateway::Gateway { router, fan_out, watch, io } =
-        gateway::build(&app, http::router(app.clone()), events, newest_seq);
+        gateway::build(&app, http::router(app.clone()), queues.events, newest_seq);
 
     let mut tasks = Tasks::default();
-    tasks.spawn("log", writer.run());
+    tasks.spawn("tokens", queues.tokens.run());
+    tasks.spawn("log", queues.log.run());
     tasks.spawn("fan-out", fan_out.run());
     tasks.spawn("watch", watch.run());
 

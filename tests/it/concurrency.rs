@@ -67,3 +67,21 @@ async fn messages_at_once_are_numbered_without_a_gap(#[values(Sqlite, Postgres)]
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=100).collect::<Vec<_>>());
 }
+
+#[rstest]
+#[tokio::test]
+async fn tokens_that_are_shown_at_once_are_each_their_owners(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let people = [Person::join(&app, "ann").await, Person::join(&app, "bob").await, Person::join(&app, "cid").await];
+    let owner = |number: usize| people.get(number % 4);
+    let answers = join_all((0..300).map(|number| {
+        let token = owner(number).map_or("unknown", |person| person.token.as_str());
+        app.get("/api/users/me/").header("Authorization", format!("Token {token}")).answer()
+    }));
+    for (number, answer) in answers.await.iter().enumerate() {
+        match owner(number) {
+            Some(person) => assert_eq!(answer.json()["email"], person.email),
+            None => assert_eq!(answer.said(), (403, r#"{"detail":"Invalid token."}"#)),
+        }
+    }
+}

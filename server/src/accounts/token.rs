@@ -46,10 +46,13 @@ pub fn hash(key: &str) -> Vec<u8> {
     Sha256::digest(key).to_vec()
 }
 
-/// The token with this key and its owner: one indexed look-up.
-pub async fn with_owner(db: &impl ConnectionTrait, key: &str) -> Result<Option<(Token, User)>> {
-    let found = Entity::find().filter(Column::KeyHash.eq(hash(key))).find_also_related(user::Entity).one(db).await?;
-    Ok(found.and_then(|(token, owner)| Some((token, owner?))))
+/// The tokens with these hashed keys, and their owners.
+pub async fn with_owners(
+    db: &impl ConnectionTrait,
+    hashes: impl Iterator<Item = Vec<u8>>,
+) -> Result<Vec<(Token, User)>, DbErr> {
+    let found = Entity::find().filter(Column::KeyHash.is_in(hashes)).find_also_related(user::Entity).all(db).await?;
+    Ok(found.into_iter().filter_map(|(token, owner)| Some((token, owner?))).collect())
 }
 
 /// Stores `key` for `owner`, and for a session where it is made for one; one that is there already stays as it is.

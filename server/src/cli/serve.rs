@@ -16,9 +16,9 @@ pub async fn run(config: Config) -> Result<()> {
     let public_url = serve::public_url(&config, listener.local_addr()?);
     // Before anybody can know that the server is there.
     let shutdown = stop_signal()?;
-    let (app, writer, events) = App::open(config, public_url).await?;
+    let (app, queues) = App::open(config, public_url).await?;
     welcome(&app);
-    serve::serve(listener, app, writer, events, shutdown).await
+    serve::serve(listener, app, queues, shutdown).await
 }
 
 /// Resolves on SIGTERM or Ctrl-C.

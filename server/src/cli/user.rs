@@ -29,7 +29,7 @@ pub enum Action {
 }
 
 pub async fn run(config: Config, action: Action) -> Result<()> {
-    let (app, ..) = App::open(config, String::new()).await?;
+    let (app, _) = App::open(config, String::new()).await?;
     let done = perform(&app, action).await?;
     app.database.clone().close().await?;
     super::say(&format!("{done}\n"))

@@ -69,9 +69,9 @@ async fn launch(settings: Settings) -> TestApp {
     let config = config(&settings.database_url, settings.data.path(), &settings.more);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (app, writer, events) = App::open(config.clone(), serve::public_url(&config, address)).await.unwrap();
+    let (app, queues) = App::open(config.clone(), serve::public_url(&config, address)).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = serve::serve(listener, app.clone(), writer, events, async move {
+    let serving = serve::serve(listener, app.clone(), queues, async move {
         // Dropped or sent: both mean stop.
         stopped.await.ok();
     });

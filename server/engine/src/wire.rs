@@ -17,6 +17,10 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 /// How many frames leave in one call at most.
 const SLICES: usize = 64;
 
+/// How many bytes the kernel takes beyond those that are on their way (Linux's `TCP_NOTSENT_LOWAT`). Left alone, it takes
+/// megabytes, and more only when a third of them has left: a peer that reads slowly would seem to take nothing for minutes.
+const UNSENT_BYTES: u32 = 64 * 1024;
+
 /// The writing half. Over TCP it can be written to at any time, by whoever has something to write; else by the task alone
 /// that polls it.
 pub(crate) enum Writer {
@@ -49,6 +53,8 @@ impl Wire {
     }
 
     fn of_tcp(tcp: TcpStream, read: Bytes) -> Self {
+        // A peer that has gone shows when it is written to.
+        SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT_BYTES).unwrap_or_default();
         let (reader, writer) = tcp.into_split();
         Self { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), read }
     }

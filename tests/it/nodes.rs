@@ -1,13 +1,11 @@
 //! Several servers on one database.
 
 use natter::accounts;
-use reqwest::Method;
 use rstest::rstest;
-use serde_json::json;
 
 use crate::support::app::{Storage, start};
 use crate::support::person::Person;
-use crate::support::wire::{Eio, Transport, Wire};
+use crate::support::wire::{Eio, Wire};
 
 #[rstest]
 #[tokio::test]
@@ -20,15 +18,12 @@ async fn what_is_revoked_on_one_node_disconnects_the_sockets_of_all(
     let mut hers = Wire::enter(&there, &alice).await;
     let mut his = Wire::enter(&there, &bob).await;
 
-    let answer = alice.request(&here, Method::DELETE, "/api/auth/logout/").send().await.unwrap();
-    assert_eq!(answer.status(), 204);
+    alice.log_out(&here).await;
     hers.is_disconnected().await;
-    hers.is_closed().await;
 
     let user = accounts::find_user(&here.app, bob.id).await.unwrap();
     accounts::deactivate(&here.app, &user).await.unwrap();
     his.is_disconnected().await;
-    his.is_closed().await;
 }
 
 #[rstest]
@@ -77,11 +72,7 @@ async fn two_nodes_that_post_at_once_number_every_message_once(
     seqs.sort_unstable();
     assert!(seqs.into_iter().eq(1..=200));
 
-    let mut back = Wire::connect(&there, Eio::V4, Transport::Websocket).await;
-    back.emit("authentication", &json!({ "token": alice.token, "serverOffset": 0 })).await;
-    back.is_authenticated().await;
+    let mut back = Wire::come_back(&there, Eio::V4, &alice, 0).await;
     back.post("marker").await;
-    for seq in 1..=201 {
-        assert_eq!(back.message().await["seq"], seq);
-    }
+    back.hears_all(1..=201).await;
 }

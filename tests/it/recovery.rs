@@ -2,9 +2,9 @@
 
 use reqwest::Method;
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::app::{Storage, TestApp, start, start_with};
+use crate::support::app::{Storage, start, start_with};
 use crate::support::person::Person;
 use crate::support::wire::{Eio, Event, Transport, Wire};
 
@@ -29,20 +29,6 @@ impl From {
     }
 }
 
-/// A socket that comes back with the last `seq` it has seen.
-async fn come_back(app: &TestApp, person: &Person, offset: &Value) -> Wire {
-    let mut wire = Wire::connect(app, Eio::V4, Transport::Websocket).await;
-    wire.emit("authentication", &json!({ "token": person.token, "serverOffset": offset })).await;
-    wire.is_authenticated().await;
-    wire
-}
-
-async fn hears_all(wire: &mut Wire, seqs: impl IntoIterator<Item = i64>) {
-    for seq in seqs {
-        assert_eq!(wire.message().await["seq"], seq);
-    }
-}
-
 async fn post(wire: &mut Wire, count: usize) {
     for number in 0..count {
         wire.post(&number.to_string()).await;
@@ -61,11 +47,11 @@ async fn exactly_what_was_missed_is_heard_again_before_anything_newer(
     let mut poster = Wire::enter(&app, &alice).await;
     post(&mut poster, 10).await;
     for offset in 0..=10 {
-        let mut wire = come_back(&app, &alice, &json!(offset)).await;
-        hears_all(&mut wire, offset + 1..=10 + offset).await;
+        let mut wire = Wire::come_back(&app, Eio::V4, &alice, offset).await;
+        wire.hears_all(offset + 1..=10 + offset).await;
         let next = poster.post("newer").await;
-        hears_all(&mut wire, [next]).await;
-        hears_all(&mut poster, [next]).await;
+        wire.hears_all([next]).await;
+        poster.hears_all([next]).await;
     }
 }
 
@@ -86,7 +72,7 @@ async fn a_message_heard_again_is_the_same_as_the_first_time(
     // Not even a new name changes what was said.
     let change = alice.request(&app, Method::PATCH, "/api/users/me/").json(&json!({ "email": "new@ref.example" }));
     assert_eq!(change.send().await.unwrap().status(), 200);
-    let mut wire = come_back(&app, &alice, &json!(0)).await;
+    let mut wire = Wire::come_back(&app, Eio::V4, &alice, 0).await;
     for message in heard {
         assert_eq!(wire.message().await, message);
     }
@@ -109,11 +95,11 @@ async fn clients_that_come_back_while_others_post_miss_nothing_and_hear_nothing_
     });
     for client in 0..40 {
         let offset = client % 5;
-        let mut wire = come_back(&app, &alice, &json!(offset)).await;
-        hears_all(&mut wire, offset + 1..=offset + 9 * (client / 2) + 1).await;
+        let mut wire = Wire::come_back(&app, Eio::V4, &alice, offset).await;
+        wire.hears_all(offset + 1..=offset + 9 * (client / 2) + 1).await;
     }
     posting.await.unwrap();
-    hears_all(&mut come_back(&app, &alice, &json!(0)).await, 1..=COUNT).await;
+    Wire::come_back(&app, Eio::V4, &alice, 0).await.hears_all(1..=COUNT).await;
 }
 
 #[rstest]
@@ -126,7 +112,7 @@ async fn the_offset_may_come_with_the_handshake(#[values(Storage::Sqlite, Storag
     wire.send(&format!("40{}", json!({ "token": alice.token, "serverOffset": 1 }))).await;
     wire.is_greeted().await;
     wire.is_authenticated().await;
-    hears_all(&mut wire, [2, 3]).await;
+    wire.hears_all([2, 3]).await;
 }
 
 #[rstest]
@@ -142,7 +128,7 @@ async fn old_clients_and_polling_ones_recover_as_well(
     let mut wire = Wire::connect(&app, eio, transport).await;
     wire.emit("authentication", &json!({ "token": alice.token, "serverOffset": 1 })).await;
     wire.is_authenticated().await;
-    hears_all(&mut wire, [2, 3]).await;
+    wire.hears_all([2, 3]).await;
 }
 
 #[rstest]
@@ -155,9 +141,9 @@ async fn without_an_offset_that_is_a_number_nothing_old_is_heard(
     let mut poster = Wire::enter(&app, &alice).await;
     post(&mut poster, 2).await;
     for offset in [json!(null), json!(-1), json!("0"), json!(0.5), json!([0]), json!({}), json!(true), json!(1e300)] {
-        let mut wire = come_back(&app, &alice, &offset).await;
+        let mut wire = Wire::come_back(&app, Eio::V4, &alice, offset).await;
         let seq = poster.post("marker").await;
-        hears_all(&mut wire, [seq]).await;
+        wire.hears_all([seq]).await;
     }
 }
 
@@ -173,7 +159,7 @@ async fn a_socket_that_hears_already_hears_nothing_again(
     wire.emit("authentication", &json!({ "token": alice.token, "serverOffset": 0 })).await;
     wire.is_authenticated().await;
     let seq = wire.post("marker").await;
-    hears_all(&mut wire, [seq]).await;
+    wire.hears_all([seq]).await;
 }
 
 #[rstest]
@@ -187,12 +173,12 @@ async fn more_than_the_limit_is_told_as_a_gap_before_the_rest(
     let alice = Person::join(&app, "alice").await;
     let mut poster = Wire::enter(&app, &alice).await;
     post(&mut poster, 10).await;
-    let mut wire = come_back(&app, &alice, &json!(2)).await;
+    let mut wire = Wire::come_back(&app, Eio::V4, &alice, 2).await;
     is_told_of_a_gap(&mut wire, 2, 6).await;
-    hears_all(&mut wire, 6..=10).await;
+    wire.hears_all(6..=10).await;
     poster.post("newer").await;
-    hears_all(&mut wire, [11]).await;
-    hears_all(&mut come_back(&app, &alice, &json!(6)).await, 7..=11).await;
+    wire.hears_all([11]).await;
+    Wire::come_back(&app, Eio::V4, &alice, 6).await.hears_all(7..=11).await;
 }
 
 #[rstest]
@@ -203,10 +189,10 @@ async fn an_offset_ahead_of_the_log_is_told_as_a_gap(#[values(Storage::Sqlite, S
     let mut poster = Wire::enter(&app, &alice).await;
     post(&mut poster, 3).await;
     for offset in [4, i64::MAX] {
-        let mut wire = come_back(&app, &alice, &json!(offset)).await;
+        let mut wire = Wire::come_back(&app, Eio::V4, &alice, offset).await;
         let seq = poster.post("newer").await;
         is_told_of_a_gap(&mut wire, offset, seq).await;
-        hears_all(&mut wire, [seq]).await;
+        wire.hears_all([seq]).await;
     }
 }
 
@@ -224,10 +210,10 @@ async fn what_was_missed_survives_a_restart_of_the_server(
     let alice = Person::join(&app, "alice").await;
     post(&mut Wire::enter(&app, &alice).await, 5).await;
     let app = app.restart().await;
-    let mut wire = come_back(&app, &alice, &json!(2)).await;
-    hears_all(&mut wire, 3..=5).await;
+    let mut wire = Wire::come_back(&app, Eio::V4, &alice, 2).await;
+    wire.hears_all(3..=5).await;
     assert_eq!(wire.post("newer").await, 6);
-    hears_all(&mut wire, [6]).await;
+    wire.hears_all([6]).await;
 }
 
 #[rstest]
@@ -244,7 +230,7 @@ async fn a_message_sent_right_behind_the_offset_comes_after_what_was_missed(
     let message = json!(["client-sent-message", { "message": "new" }]);
     wire.send_all(&[&format!("42{authentication}"), &format!("42{message}")]).await;
     wire.is_authenticated().await;
-    hears_all(&mut wire, 2..=8).await;
+    wire.hears_all(2..=8).await;
     wire.hears("alice@ref.example: new").await;
 }
 
@@ -262,11 +248,11 @@ async fn a_client_may_take_longer_to_catch_up_than_to_authenticate(
         assert_eq!(poster.post(&"x".repeat(100_000)).await, seq);
         assert_eq!(poster.message().await["seq"], seq);
     }
-    let mut late = come_back(&app, &alice, &json!(0)).await;
+    let mut late = Wire::come_back(&app, Eio::V4, &alice, 0).await;
     // It reads nothing until the deadline of one who came after it has passed.
     let mut stranger = Wire::connect(&app, Eio::V4, Transport::Websocket).await;
     stranger.is_disconnected().await;
-    hears_all(&mut late, 1..=COUNT).await;
+    late.hears_all(1..=COUNT).await;
 }
 
 #[rstest]
@@ -280,10 +266,10 @@ async fn a_client_that_is_ahead_of_its_node_hears_neither_a_gap_nor_anything_twi
     let mut poster = Wire::enter(&here, &alice).await;
     for _ in 0..10 {
         let seq = poster.post("x").await;
-        let mut wire = come_back(&there, &alice, &json!(seq)).await;
+        let mut wire = Wire::come_back(&there, Eio::V4, &alice, seq).await;
         let next = poster.post("next").await;
-        hears_all(&mut wire, [next]).await;
-        hears_all(&mut poster, [seq, next]).await;
+        wire.hears_all([next]).await;
+        poster.hears_all([seq, next]).await;
     }
 }
 

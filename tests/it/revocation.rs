@@ -6,20 +6,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::answer::Ask;
-use crate::support::app::{Storage, TestApp, start, start_with};
+use crate::support::app::{PATIENT, Storage, TestApp, start, start_with};
 use crate::support::browser::Browser;
 use crate::support::person::{PASSWORD, Person};
 use crate::support::wire::{Eio, Transport, Wire};
-
-async fn is_gone(wire: &mut Wire) {
-    wire.is_disconnected().await;
-    wire.is_closed().await;
-}
-
-async fn log_out(app: &TestApp, person: &Person) {
-    let answer = person.request(app, Method::DELETE, "/api/auth/logout/").send().await.unwrap();
-    assert_eq!(answer.status(), 204);
-}
 
 #[rstest]
 #[tokio::test]
@@ -36,9 +26,9 @@ async fn a_logout_disconnects_the_sockets_of_that_token_and_no_others(
     second.authenticate(&alice).await;
     let mut others = [Wire::enter(&app, &elsewhere).await, Wire::enter(&app, &bob).await];
 
-    log_out(&app, &alice).await;
-    is_gone(&mut first).await;
-    is_gone(&mut second).await;
+    alice.log_out(&app).await;
+    first.is_disconnected().await;
+    second.is_disconnected().await;
 
     let [hers, his] = &mut others;
     hers.say("marker").await;
@@ -57,7 +47,7 @@ async fn a_polling_socket_is_disconnected_as_well_and_hears_nothing_more(
     let alice = Person::join(&app, "alice").await;
     let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
     wire.authenticate(&alice).await;
-    log_out(&app, &alice).await;
+    alice.log_out(&app).await;
     wire.is_disconnected().await;
 }
 
@@ -75,7 +65,7 @@ async fn a_deactivated_users_sockets_are_all_disconnected(
     let user = accounts::find_user(&app.app, alice.id).await.unwrap();
     accounts::deactivate(&app.app, &user).await.unwrap();
     for wire in &mut hers {
-        is_gone(wire).await;
+        wire.is_disconnected().await;
     }
     his.say("marker").await;
     his.hears("bob@ref.example: marker").await;
@@ -98,7 +88,7 @@ async fn a_browsers_logout_disconnects_the_sockets_of_its_page(
     let (_, csrf) = cookies.split_once("csrftoken=").unwrap();
     let request = app.request(Method::DELETE, "/api/auth/logout/").header("Cookie", &cookies);
     assert_eq!(request.header("X-CSRFToken", csrf).send().await.unwrap().status(), 204);
-    is_gone(&mut of_page).await;
+    of_page.is_disconnected().await;
     of_app.say("marker").await;
     of_app.hears("alice@ref.example: marker").await;
 }
@@ -129,7 +119,7 @@ async fn a_new_password_leaves_tokens_and_their_sockets_alone(
     let mut other = Wire::enter(&app, &Person::join(&app, "bob").await).await;
     let bob = accounts::user::by_email(app.app.database.read(), "bob@ref.example").await.unwrap().unwrap();
     accounts::deactivate(&app.app, &bob).await.unwrap();
-    is_gone(&mut other).await;
+    other.is_disconnected().await;
 
     wire.say("still here").await;
     wire.hears("alice@ref.example: still here").await;
@@ -146,12 +136,12 @@ async fn a_socket_that_has_signed_in_anew_does_not_depend_on_its_former_token(
     let mut of_alice = Wire::enter(&app, &alice).await;
     let mut moved = Wire::enter(&app, &alice).await;
     moved.authenticate(&bob).await;
-    log_out(&app, &alice).await;
-    is_gone(&mut of_alice).await;
+    alice.log_out(&app).await;
+    of_alice.is_disconnected().await;
     moved.say("still here").await;
     moved.hears("bob@ref.example: still here").await;
-    log_out(&app, &bob).await;
-    is_gone(&mut moved).await;
+    bob.log_out(&app).await;
+    moved.is_disconnected().await;
 }
 
 #[rstest]
@@ -159,7 +149,7 @@ async fn a_socket_that_has_signed_in_anew_does_not_depend_on_its_former_token(
 async fn no_socket_gets_in_while_its_token_is_taken_back(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
 ) {
-    let app = start_with(storage, &[("NATTER_GATEWAY__AUTH_TIMEOUT", "60000")]).await;
+    let app = start_with(storage, &[PATIENT]).await;
     let alice = Person::join(&app, "alice").await;
     let user = accounts::find_user(&app.app, alice.id).await.unwrap();
     for _ in 0..50 {

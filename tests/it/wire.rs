@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::app::{Storage, start, start_with};
 use crate::support::person::Person;
@@ -35,21 +35,6 @@ async fn the_open_packet_tells_the_session_and_its_limits(
         "maxPayload": 500_000,
     });
     assert_eq!(open, expected);
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_missing_or_unknown_protocol_is_taken_as_the_third(
-    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
-    #[values("", "&EIO=2", "&EIO=x", "&EIO=")] protocol: &str,
-) {
-    let app = start(storage).await;
-    let answer = app.get(&format!("/socket.io/?transport=polling{protocol}")).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let body = answer.bytes().await.unwrap();
-    // The third protocol's binary framing, with a length of three digits.
-    assert_eq!((body[0], body[4]), (0, 0xff));
-    assert!(body[5..].starts_with(br#"0{"sid":""#), "{body:?}");
 }
 
 #[rstest]
@@ -96,11 +81,8 @@ async fn a_socket_of_another_namespace_is_refused_and_the_main_one_goes_on(
     let alice = Person::join(&app, "alice").await;
     let mut wire = Wire::connect(&app, eio, transport).await;
     wire.send("40/other,").await;
-    let refusal = match eio {
-        Eio::V3 => r#"44/other,"Invalid namespace""#,
-        Eio::V4 => r#"44/other,{"message":"Invalid namespace"}"#,
-    };
-    assert_eq!(wire.packet().await, refusal);
+    let refusal = wire.packet().await;
+    assert!(refusal.starts_with("44/other,") && refusal.contains("Invalid namespace"), "{refusal}");
     wire.authenticate(&alice).await;
 }
 
@@ -117,7 +99,8 @@ async fn a_close_packet_ends_the_session(
     assert!(matches!(wire.next().await, Heard::Closed(_)));
     let query = format!("/socket.io/?EIO={}&transport=polling&sid={}", eio.number(), wire.session());
     let answer = app.get(&query).send().await.unwrap();
-    assert_eq!(answer.text().await.unwrap(), r#"{"code":1,"message":"Session ID unknown"}"#);
+    assert_eq!(answer.status(), 400);
+    assert_eq!(answer.json::<Value>().await.unwrap()["message"], "Session ID unknown");
 }
 
 #[rstest]

@@ -25,6 +25,9 @@ pub enum Storage {
     Postgres,
 }
 
+/// For sockets that must not run into the deadline before they have authenticated.
+pub const PATIENT: (&str, &str) = ("NATTER_GATEWAY__AUTH_TIMEOUT", "60000");
+
 /// A running server, stopped when it goes out of scope.
 pub struct TestApp {
     pub address: SocketAddr,

@@ -35,6 +35,12 @@ impl Person {
         Self { id: UserId(record["id"].as_i64().unwrap()), email: email.to_owned(), token }
     }
 
+    /// Gives the token back.
+    pub async fn log_out(&self, app: &TestApp) {
+        let answer = self.request(app, Method::DELETE, "/api/auth/logout/").send().await.unwrap();
+        assert_eq!(answer.status(), 204);
+    }
+
     /// A request with this person's token.
     pub fn request(&self, app: &TestApp, method: Method, path: &str) -> RequestBuilder {
         app.request(method, path).header("Authorization", format!("Token {}", self.token))

@@ -85,6 +85,17 @@ pub fn encode(eio: Eio, packets: &[&str]) -> String {
     }
 }
 
+/// Bodies that hold no packets.
+pub fn malformed(eio: Eio) -> [Vec<u8>; 5] {
+    [
+        b"garbage".to_vec(),
+        b"\xff\xfe\xfd".to_vec(),
+        encode(eio, &["7"]).into(),
+        b"99999999999999999999:4".to_vec(),
+        b"\x00\x01\xff".to_vec(),
+    ]
+}
+
 async fn decode(eio: Eio, response: Response) -> Option<Vec<String>> {
     if response.status() != 200 {
         return None;

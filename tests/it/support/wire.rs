@@ -13,6 +13,9 @@ use super::websocket::Websocket;
 /// Whoever has not heard what they wait for by then will not hear it.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// Our engine waits no longer than three seconds for a client to close.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// The Engine.IO protocols: 3 is spoken by socket.io clients of 1.x and 2.x, 4 by later ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Eio {
@@ -114,6 +117,15 @@ impl Wire {
     pub async fn enter(app: &TestApp, person: &Person) -> Self {
         let mut wire = Self::connect(app, Eio::V4, Transport::Websocket).await;
         wire.authenticate(person).await;
+        wire
+    }
+
+    /// A socket over websocket that comes back with the last `seq` it has heard.
+    pub async fn come_back(app: &TestApp, eio: Eio, person: &Person, offset: impl Into<Value>) -> Self {
+        let mut wire = Self::connect(app, eio, Transport::Websocket).await;
+        let offset: Value = offset.into();
+        wire.emit("authentication", &json!({ "token": person.token, "serverOffset": offset })).await;
+        wire.is_authenticated().await;
         wire
     }
 
@@ -239,14 +251,32 @@ impl Wire {
         assert_eq!(self.message().await["message"], line);
     }
 
-    /// Hears next that it is disconnected.
+    /// Hears the chat messages of these numbers next.
+    pub async fn hears_all(&mut self, seqs: impl IntoIterator<Item = i64>) {
+        for seq in seqs {
+            assert_eq!(self.message().await["seq"], seq);
+        }
+    }
+
+    /// Hears chat messages until the transport closes, without a hole. Returns the last `seq`, which is 0 before the first.
+    pub async fn hears_until_closed(&mut self) -> i64 {
+        let mut last = 0;
+        while let Heard::Packet(packet) = self.next().await {
+            last += 1;
+            assert!(packet.contains(&format!(r#""seq":{last},"#)), "{packet}");
+        }
+        last
+    }
+
+    /// Hears next that it is disconnected; whether its transport closes then is the engine's affair.
     pub async fn is_disconnected(&mut self) {
         assert_eq!(self.packet().await, "41");
     }
 
     /// Hears next that the transport closes in good order.
     pub async fn is_closed(&mut self) {
-        assert_eq!(self.next().await, Heard::Closed(Some(1000)));
+        let closed = tokio::time::timeout(CLOSING, self.next()).await;
+        assert_eq!(closed.unwrap_or_else(|_| panic!("it stays open")), Heard::Closed(Some(1000)));
     }
 
     /// Hears an event next.

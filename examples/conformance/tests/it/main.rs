@@ -1,6 +1,8 @@
 //! The cases of the protocol documents, each as a test over raw sockets: the texts of Engine.IO 3 and 4 and of Socket.IO 4
 //! and 5 (socketio/engine.io-protocol, socketio/socket.io-protocol) with their suites' cases, and RFC 6455 below them.
 //!
+//! All of it is promised by the engine of our own, and much of it by the stock one, too.
+//!
 //! What two versions have in common is tested for both by one test: [`requests`], [`upgrade`], [`websocket`] and
 //! [`socket_io`]. What a version has for itself is in the module of its name.
 

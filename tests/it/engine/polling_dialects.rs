@@ -62,21 +62,6 @@ async fn a_post_of_an_old_client_is_answered_ok_as_html(
 
 #[rstest]
 #[tokio::test]
-async fn a_poller_that_did_not_authenticate_hears_the_disconnect_and_then_the_end(
-    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
-    #[values((Eio::V3, "6,1"), (Eio::V4, "1"))] protocol: (Eio, &str),
-) {
-    let (eio, end) = protocol;
-    let app = start(storage).await;
-    let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
-    wire.is_disconnected().await;
-    assert_eq!(wire.polling().poll().await.unwrap().join(","), end);
-    let after = wire.polling().get().send().await.unwrap();
-    assert_eq!(after.text().await.unwrap(), r#"{"code":1,"message":"Session ID unknown"}"#);
-}
-
-#[rstest]
-#[tokio::test]
 async fn two_polls_at_once_are_a_bad_request(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
     #[values(Eio::V3, Eio::V4)] eio: Eio,

@@ -1,10 +1,10 @@
 // Every client on every transport hears from the server of examples/conformance what it said to it.
 
 import { after, before, test } from 'node:test';
-import { startConformance } from '../support/conformance.mjs';
-import { conversations, Talker } from '../support/conversations.mjs';
-import { within } from '../support/deadline.mjs';
-import { everyTraveller } from './clients.mjs';
+import { startConformance } from '../../support/conformance.mjs';
+import { conversations, Talker } from '../../support/conversations.mjs';
+import { within } from '../../support/deadline.mjs';
+import { everyTraveller } from '../clients.mjs';
 
 const DEADLINE_MS = 10_000;
 

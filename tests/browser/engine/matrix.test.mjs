@@ -3,11 +3,11 @@
 
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { startConformance } from '../support/conformance.mjs';
-import { conversations } from '../support/conversations.mjs';
-import { within } from '../support/deadline.mjs';
-import { openBrowser, openPage } from './browser.mjs';
-import { publish } from './site.mjs';
+import { startConformance } from '../../support/conformance.mjs';
+import { conversations } from '../../support/conversations.mjs';
+import { within } from '../../support/deadline.mjs';
+import { openBrowser, openPage } from '../browser.mjs';
+import { publish } from '../site.mjs';
 
 const DEADLINE_MS = 10_000;
 
@@ -45,8 +45,8 @@ for (const { version, bundle, jsonp } of CLIENTS) {
     const name = `socket.io-client ${version} in Chromium by ${way}`;
     test(name, async t => {
       const [client, script] = await Promise.all([
-        readFile(new URL(`node_modules/socket.io-client-${version}/${bundle}`, import.meta.url)),
-        readFile(new URL('../support/conversations.mjs', import.meta.url)),
+        readFile(new URL(`../node_modules/socket.io-client-${version}/${bundle}`, import.meta.url)),
+        readFile(new URL('../../support/conversations.mjs', import.meta.url)),
       ]);
       const page = await openPage(t, browser);
       const site = await publish(t, { '/': PAGE, '/client.js': client, '/conversations.mjs': script });

@@ -6,10 +6,10 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startConformance } from '../support/conformance.mjs';
-import { conversations } from '../support/conversations.mjs';
-import { within } from '../support/deadline.mjs';
-import { transports } from './clients.mjs';
+import { startConformance } from '../../support/conformance.mjs';
+import { conversations } from '../../support/conversations.mjs';
+import { within } from '../../support/deadline.mjs';
+import { transports } from '../clients.mjs';
 
 const DEADLINE_MS = 30_000;
 const TALKER = fileURLToPath(new URL('talker.py', import.meta.url));

@@ -1,0 +1,142 @@
+//! Behind `41` the transport closes, whatever the client does; a websocket in good order. Whoever has sent what cannot be
+//! read is not told, and closed as well.
+
+use natter::accounts;
+use reqwest::Method;
+use rstest::rstest;
+
+use crate::support::answer::Ask;
+use crate::support::app::{PATIENT, Storage, start, start_with};
+use crate::support::browser::Browser;
+use crate::support::bystander::{notices_nothing, start_with_bystander};
+use crate::support::packet::{authentication, deep, message};
+use crate::support::person::Person;
+use crate::support::wire::{Eio, Heard, Transport, Wire};
+
+async fn is_dismissed(wire: &mut Wire) {
+    wire.is_disconnected().await;
+    wire.is_closed().await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_websocket_that_does_not_authenticate_in_time_is_closed(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+    #[values(Transport::Websocket, Transport::Upgrade)] transport: Transport,
+) {
+    let app = start(storage).await;
+    let mut silent = Wire::connect(&app, eio, transport).await;
+    let mut talker = Wire::connect(&app, eio, transport).await;
+    talker.say("too early").await;
+    let mut refused = Wire::connect(&app, eio, transport).await;
+    refused.send(&authentication("wrong")).await;
+    refused.is_unauthorized().await;
+    for wire in [&mut silent, &mut talker, &mut refused] {
+        is_dismissed(wire).await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_websocket_that_acknowledges_its_refusal_is_closed(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let app = start_with(storage, &[PATIENT]).await;
+    let mut wire = Wire::connect(&app, eio, Transport::Websocket).await;
+    wire.send(&authentication("wrong")).await;
+    let ack = wire.is_unauthorized().await;
+    wire.send(&format!("43{ack}[]")).await;
+    is_dismissed(&mut wire).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_websocket_that_sends_too_much_before_its_authentication_is_through_is_closed(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let app = start_with(storage, &[("NATTER_GATEWAY__PENDING_EVENTS", "10"), PATIENT]).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut wire = Wire::connect(&app, Eio::V4, Transport::Websocket).await;
+    let packets: Vec<_> = [authentication(&alice.token)].into_iter().chain((0..5_000).map(|_| message("x"))).collect();
+    wire.send_all(&packets.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    while wire.packet().await != "41" {}
+    assert!(matches!(wire.next().await, Heard::Closed(_)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_poller_that_did_not_authenticate_hears_the_disconnect_and_then_the_end(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values((Eio::V3, "6,1"), (Eio::V4, "1"))] protocol: (Eio, &str),
+) {
+    let (eio, end) = protocol;
+    let app = start(storage).await;
+    let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
+    wire.is_disconnected().await;
+    assert_eq!(wire.polling().poll().await.unwrap().join(","), end);
+    let after = wire.polling().get().send().await.unwrap();
+    assert_eq!(after.text().await.unwrap(), r#"{"code":1,"message":"Session ID unknown"}"#);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_logout_closes_the_websockets_of_that_token(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+    #[values(Transport::Websocket, Transport::Upgrade)] transport: Transport,
+) {
+    let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut wire = Wire::connect(&app, eio, transport).await;
+    wire.authenticate(&alice).await;
+    alice.log_out(&app).await;
+    is_dismissed(&mut wire).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_browsers_logout_closes_the_websockets_of_its_page(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
+    let browser = Browser::logged_in(&app, &alice.email).await;
+    let token = browser.get("/api/auth/token/").answer().await.json()["X-Token"].as_str().unwrap().to_owned();
+    let mut of_page = Wire::enter(&app, &Person { token, ..alice }).await;
+    assert_eq!(browser.signed(Method::DELETE, "/api/auth/logout/").answer().await.status, 204);
+    is_dismissed(&mut of_page).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_deactivated_users_websockets_are_closed_on_all_nodes(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let here = start(storage).await;
+    let there = here.another().await;
+    let alice = Person::join(&here, "alice").await;
+    let mut wires = [Wire::enter(&here, &alice).await, Wire::enter(&there, &alice).await];
+    let user = accounts::find_user(&here.app, alice.id).await.unwrap();
+    accounts::deactivate(&here.app, &user).await.unwrap();
+    for wire in &mut wires {
+        is_dismissed(wire).await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn json_ten_thousand_levels_deep_closes_its_connection(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values("client-sent-message", "authentication")] event: &str,
+) {
+    let (app, alice, mut bystander) = start_with_bystander(storage).await;
+    for packet in deep(event) {
+        let mut wire = Wire::enter(&app, &alice).await;
+        wire.send(&packet).await;
+        let next = wire.next().await;
+        assert!(matches!(next, Heard::Closed(_)), "{next:?}");
+    }
+    notices_nothing(&mut bystander).await;
+}

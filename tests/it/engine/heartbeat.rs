@@ -1,0 +1,40 @@
+//! Who polls shows that it is alive as all do: by answers to the server's pings, or in Engine.IO 3 by pings of its own.
+
+use rstest::rstest;
+
+use crate::support::app::{PATIENT, Storage, start_with};
+use crate::support::person::Person;
+use crate::support::polling::Polling;
+use crate::support::wire::{Eio, Transport, Wire};
+
+#[rstest]
+#[tokio::test]
+async fn a_poller_that_keeps_the_heartbeat_outlives_one_that_only_polls(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let settings = [("NATTER_GATEWAY__PING_INTERVAL", "200"), ("NATTER_GATEWAY__PING_TIMEOUT", "1000"), PATIENT];
+    let app = start_with(storage, &settings).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut alive = Wire::connect(&app, eio, Transport::Polling).await;
+    let mut dead = Wire::connect(&app, eio, Transport::Polling).await;
+    let dying = tokio::spawn(async move { while dead.polling().poll().await.is_some() {} });
+    while !dying.is_finished() {
+        beat(alive.polling(), eio).await;
+    }
+    dying.await.unwrap();
+    alive.authenticate(&alice).await;
+}
+
+async fn beat(polling: &Polling, eio: Eio) {
+    match eio {
+        Eio::V3 => {
+            polling.send(&["2"]).await;
+            assert_eq!(polling.poll().await.unwrap(), ["3"]);
+        }
+        Eio::V4 => {
+            assert_eq!(polling.poll().await.unwrap(), ["2"]);
+            polling.send(&["3"]).await;
+        }
+    }
+}

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use engine_link::Link;
 use serde_json::{Value, json};
 use socketioxide::SocketIo;
 use socketioxide::adapter::{Adapter, LocalAdapter};
@@ -119,7 +118,7 @@ impl<A: Adapter> Context<A> {
 
     /// A client that did not keep up was cut by the engine.
     fn note_cut(&self, socket: &SocketRef<A>) {
-        let Some(because) = disconnect::link(socket).and_then(Link::cut) else { return };
+        let Some(because) = disconnect::link(socket).and_then(|link| link.cut()) else { return };
         let session = socket.extensions.get::<Arc<Session<A>>>();
         let user = session.and_then(|session| session.identity()).map(|identity| identity.user.0);
         self.app.metrics.slow_sockets.up();

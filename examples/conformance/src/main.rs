@@ -8,7 +8,8 @@ use conformance::Settings;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
+// In one thread, so that what comes first is answered first: the suites take that for granted.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).with_writer(std::io::stderr).init();
     let settings = Settings::parse();

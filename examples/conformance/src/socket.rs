@@ -17,6 +17,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use engine_link::Link;
 use rmpv::Value;
@@ -28,6 +29,10 @@ use socketioxide::layer::SocketIoLayer;
 
 use crate::arguments::Arguments;
 use crate::{MAX_PAYLOAD, MAX_WAITING, Settings};
+
+/// How long `auth` comes behind the answer to CONNECT: the suite's clients listen for one packet at a time, and miss what
+/// they read together with another.
+const PAUSE: Duration = Duration::from_millis(20);
 
 pub fn layer(settings: &Settings) -> SocketIoLayer {
     let (layer, io) = SocketIo::builder()
@@ -55,12 +60,14 @@ fn prepare(socket: SocketRef) -> Ready<Result<(), Infallible>> {
     ready(Ok(()))
 }
 
-fn welcome(socket: SocketRef, Data(auth): Data<Value>) -> Ready<()> {
-    emit(&socket, "auth", &auth);
+fn welcome(socket: SocketRef, Data(auth): Data<Value>) -> impl Future<Output = ()> {
     if let Some(link) = socket.req_parts().extensions.get::<Link>() {
         link.connected();
     }
-    ready(())
+    async move {
+        tokio::time::sleep(PAUSE).await;
+        emit(&socket, "auth", &auth);
+    }
 }
 
 fn send_back(socket: SocketRef, Data(arguments): Data<Arguments>) -> Ready<()> {

@@ -36,8 +36,8 @@ pub(crate) struct Connection {
     state: Mutex<State>,
     /// Wakes the task that watches over the connection.
     pub woken: Notify,
-    /// Wakes those who wait for the client to be connected, or for the transport to be closed.
-    settled: Notify,
+    /// Wakes those who wait for the client to be connected, for its post to be through, or for the transport to be closed.
+    pub settled: Notify,
 }
 
 pub(crate) struct State {
@@ -69,11 +69,14 @@ pub(crate) struct End {
 /// What becomes of that which waits when a connection ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// It is sent, and behind it the end: on a websocket, with this close code.
-    Sent {
+    /// It is sent, and behind it the end.
+    Sent,
+    /// The same on a websocket, with this close code. A poller, which has broken the protocol, hears so by the answer to
+    /// its post.
+    SentWith {
         code: u16,
     },
-    /// A poller is told nothing but that this is the end. A websocket is closed in good order.
+    /// The same on a websocket. A poller is told nothing but that this is the end.
     Left,
     Dropped,
 }
@@ -224,7 +227,12 @@ impl Connection {
 
     /// Writes what waits for a websocket. For the flusher only.
     pub fn flush(&self) {
-        let Some(mut batch) = self.take_batch(|_| true) else { return };
+        if let Some(batch) = self.take_batch(|_| true) {
+            self.write(batch);
+        }
+    }
+
+    fn write(&self, mut batch: Batch) {
         loop {
             match batch.try_write() {
                 Ok(progress) => match self.settle(batch, &progress) {
@@ -246,8 +254,7 @@ impl Connection {
                 }
                 Poll::Ready(Ok(progress)) => {
                     if let Some(next) = self.settle(batch, &progress) {
-                        // Another turn.
-                        self.settle(next, &Progress { written: 0, is_blocked: true });
+                        self.write(next);
                     }
                 }
                 Poll::Ready(Err(_)) => self.fail(),
@@ -308,6 +315,10 @@ impl Connection {
         self.heard.store(now, Ordering::Relaxed);
     }
 
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
     pub fn heard(&self) -> Instant {
         self.began + Duration::from_millis(self.heard.load(Ordering::Relaxed))
     }
@@ -345,20 +356,22 @@ impl Connection {
 
     /// Ends it once what waits has been sent.
     pub fn close(self: &Arc<Self>, reason: DisconnectReason) {
-        self.close_with(reason, NORMAL_CLOSURE);
+        self.end_and_send(reason, Rest::Sent);
     }
 
-    /// The same, with a code of its own for a websocket.
+    /// The same, with a close code that says more: see [`Rest::SentWith`].
     pub fn close_with(self: &Arc<Self>, reason: DisconnectReason, code: u16) {
-        let mut state = self.state();
-        self.end_now(&mut state, reason.into(), Rest::Sent { code });
-        self.send(state);
+        self.end_and_send(reason, Rest::SentWith { code });
     }
 
     /// Ends it for a client that has gone, or says that it goes.
     pub fn hang_up(self: &Arc<Self>, reason: DisconnectReason) {
+        self.end_and_send(reason, Rest::Left);
+    }
+
+    fn end_and_send(self: &Arc<Self>, reason: DisconnectReason, rest: Rest) {
         let mut state = self.state();
-        self.end_now(&mut state, reason.into(), Rest::Left);
+        self.end_now(&mut state, reason.into(), rest);
         self.send(state);
     }
 
@@ -367,12 +380,11 @@ impl Connection {
             return;
         }
         match (&mut state.carrier, rest) {
-            (Carrier::Polling(_), Rest::Sent { code: NORMAL_CLOSURE }) | (Carrier::Gone, _) => {}
-            // A client that broke the protocol hears so by the answer to its post.
+            (Carrier::Polling(_), Rest::Sent) | (Carrier::Gone, _) => {}
             (Carrier::Polling(polling), _) => polling.drop_all(),
             (Carrier::Websocket(outbox), Rest::Dropped) => outbox.drop_all(),
-            (Carrier::Websocket(outbox), Rest::Left) => outbox.push_frame(frame::close(NORMAL_CLOSURE)),
-            (Carrier::Websocket(outbox), Rest::Sent { code }) => outbox.push_frame(frame::close(code)),
+            (Carrier::Websocket(outbox), Rest::Sent | Rest::Left) => outbox.push_last(frame::close(NORMAL_CLOSURE)),
+            (Carrier::Websocket(outbox), Rest::SentWith { code }) => outbox.push_last(frame::close(code)),
         }
         state.end = Some(end);
         if let Carrier::Polling(polling) = &mut state.carrier {
@@ -422,7 +434,7 @@ impl Connection {
         self.until(|| matches!(self.state().carrier, Carrier::Gone)).await;
     }
 
-    async fn until(&self, condition: impl Fn() -> bool) {
+    pub async fn until(&self, condition: impl Fn() -> bool) {
         loop {
             let settled = self.settled.notified();
             tokio::pin!(settled);
@@ -447,9 +459,9 @@ impl Carrier {
 }
 
 /// What a server may do with a connection.
-pub(crate) struct Handle(pub Arc<Connection>);
+pub(crate) struct ServerSide(pub Arc<Connection>);
 
-impl engine_link::Connection for Handle {
+impl engine_link::Connection for ServerSide {
     fn connected(&self) {
         self.0.set_connected();
     }
@@ -461,6 +473,10 @@ impl engine_link::Connection for Handle {
     fn waiting(&self) -> Waiting {
         let (packets, bytes) = self.0.state().carrier.waiting();
         Waiting { packets, bytes }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.has_ended()
     }
 
     fn cut(&self) -> Option<Cut> {

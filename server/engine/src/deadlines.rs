@@ -19,6 +19,12 @@ use crate::socket::{DisconnectReason, Socket};
 const CLOSING: Duration = Duration::from_secs(3);
 const FAREWELL: Duration = Duration::from_secs(30);
 
+/// How late a timer may ring. Whoever comes when the time is up finds the session gone.
+const RESOLUTION: Duration = Duration::from_millis(3);
+
+/// A timer that rings later than this has been held up.
+const LATE: Duration = Duration::from_millis(10);
+
 /// Watches over a session from its beginning until its transport is closed, and tells the handler of the end. Even if it
 /// is dropped before it was polled, or a handler panics, the session ends.
 pub(crate) fn watch<H: EngineIoHandler>(
@@ -101,26 +107,29 @@ struct Heartbeat {
 
 impl Heartbeat {
     fn begin(connection: &Connection, config: &EngineIoConfig) -> Self {
-        let now = Instant::now();
-        match connection.protocol {
-            ProtocolVersion::V3 => Self { deadline: now + config.patience(), pinged: None },
-            ProtocolVersion::V4 => Self { deadline: now + config.ping_interval, pinged: None },
-        }
+        let first = match connection.protocol {
+            ProtocolVersion::V3 => config.patience().saturating_sub(RESOLUTION),
+            ProtocolVersion::V4 => config.ping_interval,
+        };
+        Self { deadline: connection.began() + first, pinged: None }
     }
 
     /// The deadline has come.
     fn beat(&mut self, connection: &Arc<Connection>, config: &EngineIoConfig) {
         let heard = connection.heard();
+        let patience = config.patience().saturating_sub(RESOLUTION);
+        let timeout = config.ping_timeout.saturating_sub(RESOLUTION);
         match (connection.protocol, self.pinged) {
-            (ProtocolVersion::V3, _) if heard + config.patience() > self.deadline => {
-                self.deadline = heard + config.patience();
+            (ProtocolVersion::V3, _) if heard + patience > self.deadline => {
+                self.deadline = heard + patience;
             }
             (ProtocolVersion::V4, None) => {
-                // From now: where the whole server stood still, the client has the same time to answer.
                 let now = Instant::now();
-                self.pinged = Some(now);
+                // Where the whole server stood still, the client has the same time to answer.
+                let pinged = if now > self.deadline + LATE { now } else { self.deadline };
+                self.pinged = Some(pinged);
                 // The next ping need not wait until this one's answer would be late.
-                self.deadline = now + config.ping_timeout.min(config.ping_interval);
+                self.deadline = pinged + timeout.min(config.ping_interval);
                 if connection.check().is_ok() {
                     connection.tell([Packet::Ping(Str::default())]);
                 }
@@ -128,10 +137,11 @@ impl Heartbeat {
             // To the millisecond, in which it is kept.
             (ProtocolVersion::V4, Some(pinged)) if heard + Duration::from_millis(1) > pinged => {
                 self.pinged = None;
-                self.deadline = (heard + config.ping_interval).max(Instant::now());
+                // Clients count from one ping to the next, whatever they send between them.
+                self.deadline = (pinged + config.ping_interval).max(Instant::now());
             }
-            (ProtocolVersion::V4, Some(pinged)) if self.deadline < pinged + config.ping_timeout => {
-                self.deadline = pinged + config.ping_timeout;
+            (ProtocolVersion::V4, Some(pinged)) if self.deadline < pinged + timeout => {
+                self.deadline = pinged + timeout;
             }
             _ => connection.hang_up(DisconnectReason::HeartbeatTimeout),
         }

@@ -14,7 +14,7 @@ use http_body_util::Full;
 
 use crate::answer::Refusal;
 use crate::config::EngineIoConfig;
-use crate::connection::{Beginning, Carrier, Connection, Handle, PROTOCOL_ERROR};
+use crate::connection::{Beginning, Carrier, Connection, PROTOCOL_ERROR, ServerSide};
 use crate::flusher::Flusher;
 use crate::handler::EngineIoHandler;
 use crate::packet::Packet;
@@ -70,7 +70,7 @@ impl<H: EngineIoHandler> EngineIo<H> {
     fn open_polling(self: &Arc<Self>, parts: Parts, query: &Query<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
         let settings = settings(&parts);
         let protocol = query.protocol(settings.unnamed_protocol)?;
-        let carrier = Carrier::Polling(Polling::new(Framing::of(protocol, query.wants_text()), &settings));
+        let carrier = Carrier::Polling(Polling::new(Framing::of_answers(protocol, query.wants_text()), &settings));
         let socket = self.begin(parts, protocol, carrier);
         let open = Packet::Open(self.open_packet(&socket.connection));
         let answer = polling::polled(&socket.connection, query, &[open]);
@@ -94,7 +94,7 @@ impl<H: EngineIoHandler> EngineIo<H> {
             max_packets: self.config.max_buffer_size,
             flusher: self.flusher.clone(),
         });
-        parts.extensions.insert(Link::new(Arc::new(Handle(connection.clone()))));
+        parts.extensions.insert(Link::new(Arc::new(ServerSide(connection.clone()))));
         let socket = Socket::new(connection, parts);
         self.sessions().insert(socket.id, socket.clone());
         socket

@@ -21,17 +21,6 @@ struct Scheduled {
     is_running: bool,
 }
 
-/// Where the flusher ends, if only by a panic, the next to emit starts another.
-struct Running<'a>(&'a Flusher);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.lock().is_running = false;
-        }
-    }
-}
-
 impl Flusher {
     /// Has `connection` written to soon.
     pub fn schedule(self: &Arc<Self>, connection: Arc<Connection>) {
@@ -54,7 +43,6 @@ impl Flusher {
     }
 
     async fn run(self: Arc<Self>) {
-        let _running = Running(&self);
         let mut spare = Vec::new();
         while let Some(mut connections) = self.take(spare) {
             for turn in connections.chunks(TURN) {

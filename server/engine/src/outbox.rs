@@ -28,7 +28,7 @@ pub(crate) struct Outbox {
     /// Of all frames that are not written, including those in a [`Batch`].
     bytes: usize,
     writer: Arc<Writer>,
-    reader: Reader,
+    dialect: Dialect,
     /// The flusher will come, or is here.
     is_scheduled: bool,
     /// The peer has taken nothing since then, while something waited.
@@ -54,18 +54,24 @@ pub(crate) struct Progress {
 }
 
 impl Outbox {
-    pub fn new(writer: Arc<Writer>, reader: Reader) -> Self {
+    pub fn new(writer: Arc<Writer>, dialect: Dialect) -> Self {
         let frames = Frames::new();
-        Self { frames, bytes: 0, writer, reader, is_scheduled: false, blocked_since: None, is_dropped: false }
+        Self { frames, bytes: 0, writer, dialect, is_scheduled: false, blocked_since: None, is_dropped: false }
     }
 
     pub fn push(&mut self, packet: &Packet) {
-        self.push_frame(self.reader.frame(packet));
+        self.push_frame(self.dialect.frame(packet));
     }
 
     pub fn push_frame(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push(frame);
+    }
+
+    /// Queues the frame behind which nothing comes.
+    pub fn push_last(&mut self, frame: Bytes) {
+        self.push_frame(frame);
+        self.writer.leave_to_kernel();
     }
 
     /// Forgets what waits, and what is being written.
@@ -85,8 +91,9 @@ impl Outbox {
         (self.frames.len(), self.bytes)
     }
 
+    /// Whether the peer, or the stream under it, has taken all.
     pub fn is_empty(&self) -> bool {
-        self.bytes == 0
+        self.bytes == 0 && self.blocked_since.is_none()
     }
 
     pub fn blocked_since(&self) -> Option<Instant> {
@@ -204,14 +211,14 @@ fn joined(frames: Frames) -> Frames {
 
 /// How the client of a websocket reads.
 #[derive(Clone, Copy)]
-pub(crate) struct Reader {
+pub(crate) struct Dialect {
     pub protocol: ProtocolVersion,
     pub above: Above,
     /// It has asked for bytes in base64 (`b64=1`).
     pub wants_text: bool,
 }
 
-impl Reader {
+impl Dialect {
     /// A packet as a frame.
     pub fn frame(self, packet: &Packet) -> Bytes {
         match packet {

@@ -26,7 +26,7 @@ const SEPARATOR: u8 = 0x1e;
 /// No body is longer than ten digits can tell.
 const MAX_LENGTH_DIGITS: usize = 10;
 
-/// How the packets of an answer are put into one body; a session keeps to it.
+/// How packets are put into one body: all answers of a session in one way, each request in the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Protocol 4: packets between record separators, bytes in base64.
@@ -38,8 +38,8 @@ pub enum Framing {
 }
 
 impl Framing {
-    /// `b64` is whether the client asks for text.
-    pub fn of(protocol: ProtocolVersion, b64: bool) -> Self {
+    /// Of a session's answers; `b64` is whether the client asks for text.
+    pub fn of_answers(protocol: ProtocolVersion, b64: bool) -> Self {
         match (protocol, b64) {
             (ProtocolVersion::V4, _) => Self::Separated,
             (ProtocolVersion::V3, false) => Self::Binary,
@@ -47,29 +47,20 @@ impl Framing {
         }
     }
 
+    /// Of a request.
+    pub fn of_request(protocol: ProtocolVersion, content_type: &str) -> Self {
+        let mime = content_type.split(';').next().unwrap_or_default().trim();
+        match protocol {
+            ProtocolVersion::V4 => Self::Separated,
+            ProtocolVersion::V3 if mime.eq_ignore_ascii_case(Self::Binary.content_type()) => Self::Binary,
+            ProtocolVersion::V3 => Self::Text,
+        }
+    }
+
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Binary => "application/octet-stream",
             Self::Separated | Self::Text => "text/plain; charset=UTF-8",
-        }
-    }
-}
-
-/// How the packets of a request are put into its body: see [`Framing`], from which it is independent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Incoming {
-    Separated,
-    Binary,
-    Text,
-}
-
-impl Incoming {
-    pub fn of(protocol: ProtocolVersion, content_type: &str) -> Self {
-        let mime = content_type.split(';').next().unwrap_or_default().trim();
-        match protocol {
-            ProtocolVersion::V4 => Self::Separated,
-            ProtocolVersion::V3 if mime.eq_ignore_ascii_case(Framing::Binary.content_type()) => Self::Binary,
-            ProtocolVersion::V3 => Self::Text,
         }
     }
 }
@@ -153,14 +144,14 @@ fn push_counted(body: &mut String, kind: &str, data: &str) {
 /// What a body in text framing shows of its client's encoding is noted in `encoding`.
 pub fn decode(
     body: &Bytes,
-    framing: Incoming,
+    framing: Framing,
     encoding: &mut Option<TextEncoding>,
     setting: DoubleEncoding,
 ) -> Result<Vec<Packet>, ParseError> {
     match framing {
-        Incoming::Separated => split(&utf8(body)?),
-        Incoming::Binary => binary_packets(body.clone()),
-        Incoming::Text => text::incoming(counted_texts(&utf8(body)?)?, encoding, setting)?
+        Framing::Separated => split(&utf8(body)?),
+        Framing::Binary => binary_packets(body.clone()),
+        Framing::Text => text::incoming(counted_texts(&utf8(body)?)?, encoding, setting)?
             .into_iter()
             .map(|text| Packet::from_text(text, ProtocolVersion::V3))
             .collect(),
@@ -255,47 +246,47 @@ mod tests {
     use bytes::Bytes;
     use engineioxide_core::ProtocolVersion::{V3, V4};
 
-    use super::{DoubleEncoding, Framing, Incoming, TextEncoding, decode, encode};
+    use super::{DoubleEncoding, Framing, TextEncoding, decode, encode};
     use crate::packet::{Packet, ParseError};
 
     fn hello_and_bytes() -> [Packet; 2] {
         [Packet::Message("hé€😀".into()), Packet::Binary(Bytes::from_static(&[1, 2, 3, 4]))]
     }
 
-    fn decode_once(body: impl Into<Bytes>, framing: Incoming) -> Result<Vec<Packet>, ParseError> {
+    fn decode_once(body: impl Into<Bytes>, framing: Framing) -> Result<Vec<Packet>, ParseError> {
         decode(&body.into(), framing, &mut None, DoubleEncoding::Never)
     }
 
     #[test]
     fn a_framing_follows_from_the_protocol_and_what_is_asked_for() {
-        assert_eq!(Framing::of(V4, true), Framing::Separated);
-        assert_eq!(Framing::of(V3, false), Framing::Binary);
-        assert_eq!(Framing::of(V3, true), Framing::Text);
-        assert_eq!(Incoming::of(V3, "Application/Octet-Stream ; a=b"), Incoming::Binary);
-        assert_eq!(Incoming::of(V3, "text/plain;charset=UTF-8"), Incoming::Text);
-        assert_eq!(Incoming::of(V4, "application/octet-stream"), Incoming::Separated);
+        assert_eq!(Framing::of_answers(V4, true), Framing::Separated);
+        assert_eq!(Framing::of_answers(V3, false), Framing::Binary);
+        assert_eq!(Framing::of_answers(V3, true), Framing::Text);
+        assert_eq!(Framing::of_request(V3, "Application/Octet-Stream ; a=b"), Framing::Binary);
+        assert_eq!(Framing::of_request(V3, "text/plain;charset=UTF-8"), Framing::Text);
+        assert_eq!(Framing::of_request(V4, "application/octet-stream"), Framing::Separated);
     }
 
     #[test]
     fn protocol_4_separates_packets() {
         let body = "4hé€😀\u{1e}bAQIDBA==";
         assert_eq!(encode(&hello_and_bytes(), Framing::Separated, None), body);
-        assert_eq!(decode_once(body, Incoming::Separated).unwrap(), hello_and_bytes());
-        assert_eq!(decode_once("", Incoming::Separated), Err(ParseError::Empty));
-        assert_eq!(decode_once("4a\u{1e}", Incoming::Separated), Err(ParseError::Empty));
-        assert_eq!(decode_once(&b"4\xff"[..], Incoming::Separated), Err(ParseError::NotUtf8));
+        assert_eq!(decode_once(body, Framing::Separated).unwrap(), hello_and_bytes());
+        assert_eq!(decode_once("", Framing::Separated), Err(ParseError::Empty));
+        assert_eq!(decode_once("4a\u{1e}", Framing::Separated), Err(ParseError::Empty));
+        assert_eq!(decode_once(&b"4\xff"[..], Framing::Separated), Err(ParseError::NotUtf8));
     }
 
     #[test]
     fn binary_framing_counts_bytes() {
         let body = [b"\0\x01\x01\xff4".as_slice(), "hé€😀".as_bytes(), b"\x01\x05\xff\x04\x01\x02\x03\x04"].concat();
         assert_eq!(encode(&hello_and_bytes(), Framing::Binary, None), body);
-        assert_eq!(decode_once(body, Incoming::Binary).unwrap(), hello_and_bytes());
-        assert_eq!(decode_once("", Incoming::Binary), Ok(vec![]));
+        assert_eq!(decode_once(body, Framing::Binary).unwrap(), hello_and_bytes());
+        assert_eq!(decode_once("", Framing::Binary), Ok(vec![]));
         let base64 = b"\0\x0a\xffb4AQIDBA==".to_vec();
-        assert_eq!(decode_once(base64, Incoming::Binary), Err(ParseError::Length));
+        assert_eq!(decode_once(base64, Framing::Binary), Err(ParseError::Length));
         let base64 = b"\0\x01\0\xffb4AQIDBA==".to_vec();
-        assert_eq!(decode_once(base64, Incoming::Binary).unwrap(), hello_and_bytes()[1..]);
+        assert_eq!(decode_once(base64, Framing::Binary).unwrap(), hello_and_bytes()[1..]);
     }
 
     #[test]
@@ -309,18 +300,18 @@ mod tests {
             b"\0\0\0\0\0\0\0\0\0\0\0\x01\xff4",
             b"\0\x09\x09\x09\x09\x09\x09\x09\x09\x09\x09\xff4",
         ] {
-            assert_eq!(decode_once(body, Incoming::Binary), Err(ParseError::Length), "{body:?}");
+            assert_eq!(decode_once(body, Framing::Binary), Err(ParseError::Length), "{body:?}");
         }
-        assert_eq!(decode_once(&b"\x02\x01\xff4"[..], Incoming::Binary), Err(ParseError::UnknownType));
-        assert_eq!(decode_once(&b"\0\0\xff"[..], Incoming::Binary), Err(ParseError::Empty));
-        assert_eq!(decode_once(&b"\0\x02\xff4\xff"[..], Incoming::Binary), Err(ParseError::NotUtf8));
+        assert_eq!(decode_once(&b"\x02\x01\xff4"[..], Framing::Binary), Err(ParseError::UnknownType));
+        assert_eq!(decode_once(&b"\0\0\xff"[..], Framing::Binary), Err(ParseError::Empty));
+        assert_eq!(decode_once(&b"\0\x02\xff4\xff"[..], Framing::Binary), Err(ParseError::NotUtf8));
     }
 
     #[test]
     fn text_framing_counts_utf_16_units() {
         let body = "6:4hé€😀10:b4AQIDBA==";
-        assert_eq!(decode_once(body, Incoming::Text).unwrap(), hello_and_bytes());
-        assert_eq!(decode_once("0:1:60:", Incoming::Text), Ok(vec![Packet::Noop]));
+        assert_eq!(decode_once(body, Framing::Text).unwrap(), hello_and_bytes());
+        assert_eq!(decode_once("0:1:60:", Framing::Text), Ok(vec![Packet::Noop]));
         assert_eq!(encode([], Framing::Text, None), "0:");
         assert_eq!(encode(&[Packet::Noop, Packet::Ping("probe".into())], Framing::Text, None), "1:66:2probe");
     }
@@ -328,19 +319,19 @@ mod tests {
     #[test]
     fn text_framing_is_read_strictly() {
         for body in [":", "a:", "1", "+1:6", "1:", "2:6", "2:4😀", "00000000001:6", "9999999999:6", "1:6x"] {
-            assert_eq!(decode_once(body, Incoming::Text), Err(ParseError::Length), "{body}");
+            assert_eq!(decode_once(body, Framing::Text), Err(ParseError::Length), "{body}");
         }
-        assert_eq!(decode_once("", Incoming::Text), Err(ParseError::Empty));
-        assert_eq!(decode_once("1:7", Incoming::Text), Err(ParseError::UnknownType));
+        assert_eq!(decode_once("", Framing::Text), Err(ParseError::Empty));
+        assert_eq!(decode_once("1:7", Framing::Text), Err(ParseError::UnknownType));
     }
 
     #[test]
     fn halves_of_surrogate_pairs_are_replaced() {
         let packets = Ok(vec![Packet::Message("a\u{fffd}".into())]);
-        assert_eq!(decode_once(&b"\0\x05\xff4a\xed\xa0\xbd"[..], Incoming::Binary), packets);
-        assert_eq!(decode_once(&b"\0\x04\xff4\xed\xa0a"[..], Incoming::Binary), Err(ParseError::NotUtf8));
+        assert_eq!(decode_once(&b"\0\x05\xff4a\xed\xa0\xbd"[..], Framing::Binary), packets);
+        assert_eq!(decode_once(&b"\0\x04\xff4\xed\xa0a"[..], Framing::Binary), Err(ParseError::NotUtf8));
         let twice = "5:4a\u{ed}\u{a0}\u{bd}";
-        assert_eq!(decode(&twice.into(), Incoming::Text, &mut None, DoubleEncoding::Detect), packets);
+        assert_eq!(decode(&twice.into(), Framing::Text, &mut None, DoubleEncoding::Detect), packets);
     }
 
     /// `text` as the only message in text framing, encoded once.
@@ -356,7 +347,7 @@ mod tests {
     fn double_encoding_is_told_from_the_text_and_remembered() {
         let mut encoding = None;
         let mut read = |body: Bytes| {
-            let packets = decode(&body, Incoming::Text, &mut encoding, DoubleEncoding::Detect).unwrap();
+            let packets = decode(&body, Framing::Text, &mut encoding, DoubleEncoding::Detect).unwrap();
             let [Packet::Message(text)] = packets.as_slice() else { panic!("{packets:?}") };
             (text.to_string(), encoding)
         };
@@ -373,7 +364,7 @@ mod tests {
     fn every_packet_that_is_not_ascii_has_to_look_doubly_encoded() {
         let mut encoding = None;
         let body = Bytes::from([twice("é"), message("é"), message("a")].concat());
-        let packets = decode(&body, Incoming::Text, &mut encoding, DoubleEncoding::Detect).unwrap();
+        let packets = decode(&body, Framing::Text, &mut encoding, DoubleEncoding::Detect).unwrap();
         assert_eq!(packets, ["Ã©", "é", "a"].map(|text| Packet::Message(text.into())));
         assert_eq!(encoding, Some(TextEncoding::Once));
     }
@@ -381,11 +372,11 @@ mod tests {
     #[test]
     fn a_setting_stands_above_what_is_seen() {
         let mut encoding = None;
-        let never = decode(&twice("é"), Incoming::Text, &mut encoding, DoubleEncoding::Never);
+        let never = decode(&twice("é"), Framing::Text, &mut encoding, DoubleEncoding::Never);
         assert_eq!((never.unwrap(), encoding), (vec![Packet::Message("Ã©".into())], Some(TextEncoding::Once)));
-        let always = decode(&twice("é"), Incoming::Text, &mut encoding, DoubleEncoding::Always);
+        let always = decode(&twice("é"), Framing::Text, &mut encoding, DoubleEncoding::Always);
         assert_eq!((always.unwrap(), encoding), (vec![Packet::Message("é".into())], Some(TextEncoding::Twice)));
-        let always = decode(&message("€"), Incoming::Text, &mut encoding, DoubleEncoding::Always);
+        let always = decode(&message("€"), Framing::Text, &mut encoding, DoubleEncoding::Always);
         assert_eq!((always, encoding), (Err(ParseError::NotUtf8), Some(TextEncoding::Twice)));
     }
 

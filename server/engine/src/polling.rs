@@ -12,13 +12,13 @@ use http_body::Body;
 use http_body_util::Full;
 
 use crate::answer::{self, Polled, Refusal};
-use crate::connection::{Carrier, Connection, End, PROTOCOL_ERROR, Rest};
+use crate::connection::{Carrier, Connection, End, PROTOCOL_ERROR, Rest, State};
 use crate::engine::EngineIo;
 use crate::handler::EngineIoHandler;
 use crate::jsonp;
 use crate::outbox::Outbox;
 use crate::packet::Packet;
-use crate::payload::{self, Framing, Incoming, TextEncoding};
+use crate::payload::{self, Framing, TextEncoding};
 use crate::request::Query;
 use crate::socket::{DisconnectReason, Socket};
 
@@ -57,6 +57,8 @@ enum Upgrade {
     Begun,
     /// The client has heard that the websocket works, and will poll no more.
     Probed,
+    /// It has said so: what it posts from now on would be out of order.
+    Agreed,
 }
 
 impl Polling {
@@ -142,12 +144,12 @@ fn size(packet: &Packet) -> usize {
 }
 
 /// The one `GET` of a connection that waits. A client that goes away meanwhile ends the connection.
-struct Waiting<'a> {
+struct WaitingPoll<'a> {
     connection: &'a Connection,
     is_answered: bool,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingPoll<'_> {
     fn drop(&mut self) {
         let is_polling = match &mut self.connection.state().carrier {
             Carrier::Polling(polling) => {
@@ -167,7 +169,7 @@ impl Drop for Waiting<'_> {
 /// Answers a `GET` with the packets that wait, as soon as there are some.
 pub(crate) async fn get(connection: &Connection, query: &Query<'_>) -> Result<Response<Full<Bytes>>, Refusal> {
     begin_waiting(connection)?;
-    let mut waiting = Waiting { connection, is_answered: false };
+    let mut waiting = WaitingPoll { connection, is_answered: false };
     let packets = match tokio::time::timeout(noop_interval(connection), next_packets(connection)).await {
         Ok(packets) => packets,
         Err(_) => vec![Packet::Noop],
@@ -225,12 +227,16 @@ async fn next_packets(connection: &Connection) -> Vec<Packet> {
 pub(crate) fn polled(connection: &Connection, query: &Query<'_>, packets: &[Packet]) -> Response<Full<Bytes>> {
     let (framing, encoding) = match &connection.state().carrier {
         Carrier::Polling(polling) => (polling.framing, polling.encoding),
-        _ => (Framing::of(connection.protocol, query.wants_text()), None),
+        _ => (Framing::of_answers(connection.protocol, query.wants_text()), None),
     };
-    let encoding = match connection.settings.above {
-        Above::Anything => encoding.or(Some(TextEncoding::Once)),
-        // In the escapes of JSON, which are read alike however the client encodes.
-        Above::SocketIo => None,
+    let has_bytes = packets.iter().any(|packet| matches!(packet, Packet::Binary(_)));
+    let (framing, encoding) = match (connection.settings.above, framing) {
+        // In bytes where there are bytes, as the protocol's document has it.
+        (Above::Anything, Framing::Binary) if !has_bytes => (Framing::Text, encoding.or(Some(TextEncoding::Once))),
+        (Above::Anything, _) => (framing, encoding.or(Some(TextEncoding::Once))),
+        // Always in bytes, for browsers of 1.0 read nothing else; and in the escapes of JSON, which are read alike however
+        // the client encodes.
+        (Above::SocketIo, _) => (framing, None),
     };
     let body = payload::encode(packets, framing, encoding);
     let polled = match query.jsonp() {
@@ -242,54 +248,70 @@ pub(crate) fn polled(connection: &Connection, query: &Query<'_>, packets: &[Pack
 
 /// Takes the packets of a `POST` and answers it.
 pub(crate) async fn post<H: EngineIoHandler>(
-    engine: &EngineIo<H>,
+    engine: &Arc<EngineIo<H>>,
     socket: &Arc<Socket<H::Data>>,
     query: &Query<'_>,
     content_type: &str,
     body: impl Body + Unpin,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
     let connection = &socket.connection;
-    let _posting = Posting::begin(connection)?;
+    let posting = Posting::begin(connection)?;
     let read = crate::request::read(body, engine.config.max_body());
     let body = tokio::time::timeout(engine.config.patience(), read).await.map_err(|_| Refusal::BadRequest)??;
     let Ok(packets) = decode(connection, query, content_type, &body) else {
         connection.close_with(DisconnectReason::PacketParsingError, PROTOCOL_ERROR);
         return Err(Refusal::BadRequest);
     };
+    // In a task of its own: a client that goes away before it is answered has said all of it.
+    match tokio::spawn(deliver(engine.clone(), socket.clone(), packets, posting)).await {
+        Ok(()) => Ok(answer::posted(connection)),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+async fn deliver<H: EngineIoHandler>(
+    engine: Arc<EngineIo<H>>,
+    socket: Arc<Socket<H::Data>>,
+    packets: Vec<Packet>,
+    _posting: Posting,
+) {
     for packet in packets {
         // A burst must not keep others waiting.
         tokio::task::coop::consume_budget().await;
-        if engine.receive(socket, packet).await.is_break() {
+        if engine.receive(&socket, packet).await.is_break() {
             break;
         }
     }
-    Ok(answer::posted(connection))
 }
 
 /// The one `POST` of a connection: what comes in another at the same time has no order.
-struct Posting<'a>(&'a Connection);
+struct Posting(Arc<Connection>);
 
-impl<'a> Posting<'a> {
-    fn begin(connection: &'a Connection) -> Result<Self, Refusal> {
+impl Posting {
+    fn begin(connection: &Arc<Connection>) -> Result<Self, Refusal> {
         let mut state = connection.state();
         if state.end.is_some() {
             return Err(Refusal::SessionUnknown);
         }
         let Carrier::Polling(polling) = &mut state.carrier else { return Err(Refusal::BadRequest) };
+        if polling.upgrade == Upgrade::Agreed {
+            return Err(Refusal::BadRequest);
+        }
         if std::mem::replace(&mut polling.is_posting, true) {
             drop(state);
             connection.end(DisconnectReason::MultipleHttpPollingError.into(), Rest::Dropped);
             return Err(Refusal::BadRequest);
         }
-        Ok(Self(connection))
+        Ok(Self(connection.clone()))
     }
 }
 
-impl Drop for Posting<'_> {
+impl Drop for Posting {
     fn drop(&mut self) {
         if let Carrier::Polling(polling) = &mut self.0.state().carrier {
             polling.is_posting = false;
         }
+        self.0.settled.notify_waiters();
     }
 }
 
@@ -301,7 +323,7 @@ fn decode(
 ) -> Result<Vec<Packet>, crate::packet::ParseError> {
     let unwrapped = query.jsonp().map(|_| jsonp::unwrap(body)).transpose()?.map(Bytes::from);
     let body = unwrapped.as_ref().unwrap_or(body);
-    let framing = Incoming::of(connection.protocol, content_type);
+    let framing = Framing::of_request(connection.protocol, content_type);
     let mut encoding = match &connection.state().carrier {
         Carrier::Polling(polling) => polling.encoding,
         _ => None,
@@ -314,11 +336,11 @@ fn decode(
 }
 
 impl Connection {
-    /// Lets one websocket try to take over.
+    /// Lets one websocket try to take over; false where another does already, or has.
     ///
     /// # Errors
-    /// Another does already, or has.
-    pub fn begin_upgrade(&self) -> Result<(), Refusal> {
+    /// The session has ended.
+    pub fn begin_upgrade(&self) -> Result<bool, Refusal> {
         let mut state = self.state();
         if state.end.is_some() {
             return Err(Refusal::SessionUnknown);
@@ -326,9 +348,9 @@ impl Connection {
         match &mut state.carrier {
             Carrier::Polling(polling) if polling.upgrade == Upgrade::None => {
                 polling.upgrade = Upgrade::Begun;
-                Ok(())
+                Ok(true)
             }
-            _ => Err(Refusal::BadRequest),
+            _ => Ok(false),
         }
     }
 
@@ -341,6 +363,15 @@ impl Connection {
                 polling.wake();
             }
         }
+    }
+
+    /// Takes no more posts, and returns when the last is through: what it brought comes before what the websocket brings.
+    pub async fn end_posts(&self) {
+        if let Carrier::Polling(polling) = &mut self.state().carrier {
+            polling.upgrade = Upgrade::Agreed;
+        }
+        let is_posting = |state: &State| matches!(&state.carrier, Carrier::Polling(polling) if polling.is_posting);
+        self.until(|| !is_posting(&self.state())).await;
     }
 
     /// The websocket did not take over; another may try.

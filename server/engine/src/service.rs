@@ -74,8 +74,8 @@ impl<H: EngineIoHandler, S> EngineIoService<H, S> {
         St: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (parts, ()) = request.into_parts();
-        let reader = websocket::reader(&parts, &Query::of(&parts.uri)).map_err(|_: Refusal| UnsupportedProtocol)?;
-        websocket::begin(&self.engine, parts, Wire::of_stream(stream), reader);
+        let dialect = websocket::dialect(&parts, &Query::of(&parts.uri)).map_err(|_: Refusal| UnsupportedProtocol)?;
+        websocket::begin(&self.engine, parts, Wire::of_stream(stream), dialect);
         Ok(())
     }
 }

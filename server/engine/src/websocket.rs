@@ -19,9 +19,9 @@ use crate::answer::{self, Refusal};
 use crate::connection::{Carrier, Connection, NORMAL_CLOSURE, PROTOCOL_ERROR, Rest};
 use crate::deadlines;
 use crate::engine::{self, EngineIo};
-use crate::frame::{Decoder, Message, Violation};
+use crate::frame::{self, Decoder, Message, Violation};
 use crate::handler::EngineIoHandler;
-use crate::outbox::{Outbox, Reader};
+use crate::outbox::{Dialect, Outbox};
 use crate::packet::{Packet, ParseError};
 use crate::payload::{self, TextEncoding};
 use crate::request::{Query, websocket_key};
@@ -30,6 +30,9 @@ use crate::wire::{self, Wire, Writer};
 
 /// Read at once, for all connections of a thread: none keeps a buffer of its own.
 const BUFFER: usize = 64 * 1024;
+
+/// Reads before other tasks get their turn, where what is read is no message yet.
+const READS: usize = 16;
 
 /// How long a client may pause that has broken the protocol and still sends.
 const LULL: Duration = Duration::from_millis(200);
@@ -53,20 +56,22 @@ pub(crate) fn open<H: EngineIoHandler>(
     let engine = engine.clone();
     if let Some(socket) = socket {
         let connection = &socket.connection;
-        connection.begin_upgrade()?;
+        let is_first = connection.begin_upgrade()?;
         let (protocol, above) = (connection.protocol, connection.settings.above);
-        let reader = Reader { protocol, above, wants_text: query.wants_text() };
+        let dialect = Dialect { protocol, above, wants_text: query.wants_text() };
         tokio::spawn(async move {
             match upgrade.await {
-                Ok(upgraded) => take_over(engine, socket, Wire::of_upgraded(upgraded), reader).await,
-                Err(_) => socket.connection.abandon_upgrade(),
+                Ok(upgraded) if is_first => take_over(engine, socket, Wire::of_upgraded(upgraded), dialect).await,
+                Ok(upgraded) => turn_away(Wire::of_upgraded(upgraded), engine.config.max_message()).await,
+                Err(_) if is_first => socket.connection.abandon_upgrade(),
+                Err(_) => {}
             }
         });
     } else {
-        let reader = reader(&parts, query)?;
+        let dialect = dialect(&parts, query)?;
         tokio::spawn(async move {
             if let Ok(upgraded) = upgrade.await {
-                begin(&engine, parts, Wire::of_upgraded(upgraded), reader);
+                begin(&engine, parts, Wire::of_upgraded(upgraded), dialect);
             }
         });
     }
@@ -74,16 +79,16 @@ pub(crate) fn open<H: EngineIoHandler>(
 }
 
 /// How the client reads that begins a session with this request.
-pub(crate) fn reader(parts: &Parts, query: &Query<'_>) -> Result<Reader, Refusal> {
+pub(crate) fn dialect(parts: &Parts, query: &Query<'_>) -> Result<Dialect, Refusal> {
     let settings = engine::settings(parts);
     let protocol = query.protocol(settings.unnamed_protocol)?;
-    Ok(Reader { protocol, above: settings.above, wants_text: query.wants_text() })
+    Ok(Dialect { protocol, above: settings.above, wants_text: query.wants_text() })
 }
 
 /// Begins a session on a websocket that has been opened.
-pub(crate) fn begin<H: EngineIoHandler>(engine: &Arc<EngineIo<H>>, parts: Parts, wire: Wire, reader: Reader) {
-    let outbox = Outbox::new(Arc::new(wire.writer), reader);
-    let socket = engine.begin(parts, reader.protocol, Carrier::Websocket(outbox));
+pub(crate) fn begin<H: EngineIoHandler>(engine: &Arc<EngineIo<H>>, parts: Parts, wire: Wire, dialect: Dialect) {
+    let outbox = Outbox::new(Arc::new(wire.writer), dialect);
+    let socket = engine.begin(parts, dialect.protocol, Carrier::Websocket(outbox));
     let connection = &socket.connection;
     connection.tell([Packet::Open(engine.open_packet(connection))]);
     let messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
@@ -107,9 +112,10 @@ fn run<H: EngineIoHandler>(
             std::future::pending::<()>().await;
         };
         tokio::select! {
+            // Reading may use up the task's turn each time; a client that floods is watched over all the same.
             biased;
-            () = reading => {}
             () = watching => {}
+            () = reading => {}
         }
     }
 }
@@ -119,23 +125,37 @@ async fn take_over<H: EngineIoHandler>(
     engine: Arc<EngineIo<H>>,
     socket: Arc<Socket<H::Data>>,
     wire: Wire,
-    reader: Reader,
+    dialect: Dialect,
 ) {
     let connection = &socket.connection;
     let mut messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
     let writer = Arc::new(wire.writer);
     let upgrading = Upgrading(connection);
-    let probe = probe(connection, &mut messages, &writer, reader);
-    let is_probed = tokio::time::timeout(engine.config.upgrade_timeout, probe).await.unwrap_or(false);
-    if !is_probed || connection.finish_upgrade(Outbox::new(writer, reader)).is_err() {
+    let agreement = async {
+        let is_agreed = probe(connection, &mut messages, &writer, dialect).await;
+        if is_agreed {
+            connection.end_posts().await;
+        }
+        is_agreed
+    };
+    let is_agreed = tokio::time::timeout(engine.config.upgrade_timeout, agreement).await.unwrap_or(false);
+    if !is_agreed || connection.finish_upgrade(Outbox::new(writer, dialect)).is_err() {
         return;
     }
     drop(upgrading);
     let _reading = Reading(connection);
     tokio::select! {
         biased;
-        () = messages.deliver(&engine, &socket) => {}
         () = connection.gone() => {}
+        () = messages.deliver(&engine, &socket) => {}
+    }
+}
+
+/// Closes a websocket for a session that has one already: there may be no second (Engine.IO protocol, "upgrade").
+async fn turn_away(wire: Wire, max_message: usize) {
+    let close = frame::close(PROTOCOL_ERROR);
+    if tokio::time::timeout(LULL, write_all(&wire.writer, close)).await.is_ok() {
+        Messages::new(wire.reader, wire.read, max_message).discard().await;
     }
 }
 
@@ -157,11 +177,11 @@ impl Drop for Upgrading<'_> {
     }
 }
 
-async fn probe(connection: &Connection, messages: &mut Messages, writer: &Writer, reader: Reader) -> bool {
+async fn probe(connection: &Connection, messages: &mut Messages, writer: &Writer, dialect: Dialect) -> bool {
     loop {
-        match messages.next_packet(reader.protocol).await {
+        match messages.next_packet(dialect.protocol).await {
             Some(Packet::Ping(probe)) if probe == PROBE => {
-                if write_all(writer, reader.frame(&Packet::Pong(probe))).await.is_err() {
+                if write_all(writer, dialect.frame(&Packet::Pong(probe))).await.is_err() {
                     return false;
                 }
                 connection.probe_upgrade();
@@ -211,7 +231,7 @@ impl Messages {
         }
         std::future::poll_fn(|cx| {
             SCRATCH.with_borrow_mut(|scratch| {
-                loop {
+                for _ in 0..READS {
                     let mut buffer = ReadBuf::new(scratch);
                     let read = std::task::ready!(self.reader.poll_read(cx, &mut buffer));
                     let mut input = buffer.filled();
@@ -230,6 +250,8 @@ impl Messages {
                         Err(violation) => return Poll::Ready(Err(Stop::Violation(violation))),
                     }
                 }
+                cx.waker().wake_by_ref();
+                Poll::Pending
             })
         })
         .await
@@ -267,6 +289,7 @@ impl Messages {
     /// The next packet while nothing else can be done with what is no packet than to give up.
     async fn next_packet(&mut self, protocol: ProtocolVersion) -> Option<Packet> {
         loop {
+            tokio::task::coop::consume_budget().await;
             match self.next().await.ok()? {
                 Message::Text(text) => return Packet::from_text(text, protocol).ok(),
                 Message::Binary(bytes) => return Packet::from_binary(bytes, protocol).ok(),

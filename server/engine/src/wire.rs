@@ -54,7 +54,7 @@ impl Wire {
 
     fn of_tcp(tcp: TcpStream, read: Bytes) -> Self {
         // A peer that has gone shows when it is written to.
-        SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT_BYTES).unwrap_or_default();
+        SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT_BYTES).ok();
         let (reader, writer) = tcp.into_split();
         Self { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), read }
     }
@@ -76,6 +76,13 @@ impl Reader {
 }
 
 impl Writer {
+    /// Has the kernel take all it can: a peer that is slow may read it after the server has stopped.
+    pub fn leave_to_kernel(&self) {
+        if let Self::Tcp(tcp) = self {
+            SockRef::from(tcp.as_ref()).set_tcp_notsent_lowat(u32::MAX).ok();
+        }
+    }
+
     /// Writes without waiting, if that can be done by anybody.
     ///
     /// # Errors

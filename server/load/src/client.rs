@@ -68,9 +68,11 @@ impl Client {
         Ok(self.stream.set_nodelay(true)?)
     }
 
-    /// There is something to read; hands on each event that comes once the client is ready, with the time of reading.
+    /// There is something to read, or, if `is_closed`, the end; hands on each event that comes once the client is ready,
+    /// with the time of reading.
     pub fn on_readable(
         &mut self,
+        is_closed: bool,
         dialect: &Dialect,
         buffer: &mut [u8],
         mut hear: impl FnMut(&[u8], Instant),
@@ -90,7 +92,7 @@ impl Client {
             self.partial.clear();
             self.partial.extend_from_slice(rest);
             // A read that does not fill the buffer has emptied the socket; whatever comes later is an event of its own.
-            if filled < buffer.len() {
+            if filled < buffer.len() && !is_closed {
                 return Ok(());
             }
         }

@@ -83,7 +83,7 @@ impl Crowd {
                 client.on_writable(&self.target, &self.dialect)?;
             }
             if event.is_readable() {
-                client.on_readable(&self.dialect, &mut self.buffer, |packet, at| {
+                client.on_readable(event.is_read_closed(), &self.dialect, &mut self.buffer, |packet, at| {
                     if self.dialect.brings_message(packet) {
                         hear(index, packet, at);
                     }

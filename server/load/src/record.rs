@@ -1,5 +1,6 @@
 //! What a run's clients have said and heard.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -17,6 +18,8 @@ pub struct Record {
     sent: Vec<u32>,
     /// Deliveries heard, by sender.
     heard: Vec<u64>,
+    /// When messages were sent, in nanoseconds from the beginning, whose latency counts.
+    measured: Range<u64>,
     /// Nanoseconds from sending to hearing.
     pub latency: Histogram<u64>,
 }
@@ -34,6 +37,7 @@ impl Record {
             ledger: Ledger::new(listeners, senders),
             sent: vec![0; senders],
             heard: vec![0; senders],
+            measured: u64::MAX..u64::MAX,
             latency: Histogram::new_with_max(LONGEST_LATENCY, 3)?,
         })
     }
@@ -54,7 +58,19 @@ impl Record {
         }
         self.ledger.hear(listener, sender, number);
         self.heard[sender] += 1;
-        self.latency.saturating_record(nanoseconds(at - self.began).saturating_sub(sent));
+        if self.measured.contains(&sent) {
+            self.latency.saturating_record(nanoseconds(at - self.began).saturating_sub(sent));
+        }
+    }
+
+    /// The latency of what is sent from then on counts.
+    pub fn measure_from(&mut self, begin: Instant) {
+        self.measured = nanoseconds(begin - self.began)..u64::MAX;
+    }
+
+    /// The latency of what is sent from then on no longer counts; that of what was sent before does, whenever it is heard.
+    pub fn measure_until(&mut self, end: Instant) {
+        self.measured.end = nanoseconds(end - self.began);
     }
 
     pub fn heard(&self) -> u64 {

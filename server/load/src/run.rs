@@ -101,7 +101,6 @@ impl Run<'_> {
             }
             Pace::Window(window) => self.speak_within(window, warm_up, duration)?,
         };
-        let latency = self.latency();
         self.drain()?;
         let deliveries = end.heard - begin.heard;
         let own = microseconds_each(Some(end.own), Some(begin.own), deliveries);
@@ -110,7 +109,7 @@ impl Run<'_> {
             deliveries,
             server_us_per_delivery: microseconds_each(end.server, begin.server, deliveries),
             generator_us_per_delivery: own.unwrap_or_default(),
-            latency,
+            latency: self.latency(),
             faults: self.record.faults(),
         })
     }
@@ -124,7 +123,7 @@ impl Run<'_> {
         for sender in (0..self.senders).cycle() {
             self.wait_until(due)?;
             if first.is_none() && due >= begin_at {
-                first = Some(self.begin()?);
+                first = Some(self.begin(due)?);
             }
             if due >= end_at || self.is_stopped() {
                 break;
@@ -133,6 +132,7 @@ impl Run<'_> {
             self.crowd.flush(self.client_of(sender))?;
             due += interval;
         }
+        self.record.measure_until(due);
         Ok((first.context(STOPPED)?, self.mark()?))
     }
 
@@ -150,9 +150,10 @@ impl Run<'_> {
             }
             self.turn(Instant::now() + TICK)?;
             if first.is_none() && began.elapsed() >= warm_up {
-                first = Some(self.begin()?);
+                first = Some(self.begin(Instant::now())?);
             }
         }
+        self.record.measure_until(Instant::now());
         Ok((first.context(STOPPED)?, self.mark()?))
     }
 
@@ -174,8 +175,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn begin(&mut self) -> Result<Mark> {
-        self.record.latency.reset();
+    fn begin(&mut self, at: Instant) -> Result<Mark> {
+        self.record.measure_from(at);
         self.mark()
     }
 

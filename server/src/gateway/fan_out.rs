@@ -94,7 +94,8 @@ pub enum Joined {
     Hears,
     /// Something was revoked meanwhile: its token may be no longer valid.
     LookAgain,
-    /// It has missed more than is kept in memory. It must be sent the log up to `seq` first.
+    /// What it has missed is not in memory: it must be sent the log up to `seq` first. Or it has heard of what is still
+    /// to be sent from here.
     Behind { seq: i64 },
 }
 
@@ -132,6 +133,7 @@ impl<A: Adapter> FanOut<A> {
 
     /// Runs until the server stops.
     pub async fn run(mut self) {
+        self.recall().await;
         let mut events = Vec::with_capacity(EVENTS);
         loop {
             tokio::select! {
@@ -144,9 +146,29 @@ impl<A: Adapter> FanOut<A> {
                         break;
                     }
                 }
-                Some(join) = self.joins.recv() => self.admit(join).await,
+                Some(join) = self.joins.recv() => self.admit(join),
             }
         }
+    }
+
+    /// Reads the newest messages, so that the clients that come back to a server that was started anew find them in memory.
+    async fn recall(&mut self) {
+        let kept = i64::try_from(self.app.config.chat.recent_messages.get()).unwrap_or(i64::MAX);
+        if let Err(error) = self.recall_after(self.seq.saturating_sub(kept).max(0)).await {
+            tracing::error!(%error, "the newest messages could not be read");
+            self.recent.clear();
+            self.recent_bytes = 0;
+        }
+    }
+
+    async fn recall_after(&mut self, mut seq: i64) -> Result<()> {
+        while seq < self.seq {
+            let page = chat::missed(&self.app, seq, LOG_PAGE).await?;
+            let page: Vec<_> = page.into_iter().take_while(|message| message.seq <= self.seq).collect();
+            seq = page.last().ok_or(Error::NotFound)?.seq;
+            self.remember(page.iter().map(Encoded::of).collect::<Result<_>>()?);
+        }
+        Ok(())
     }
 
     async fn hear(&mut self, event: Event) {
@@ -248,11 +270,7 @@ impl<A: Adapter> FanOut<A> {
         disconnect::hang_up(socket);
     }
 
-    async fn admit(&mut self, join: Join<A>) {
-        // An ack or the history may name a message that is still to be sent from here.
-        if let Some(offset) = join.offset {
-            self.catch_up_or_retry(offset).await;
-        }
+    fn admit(&mut self, join: Join<A>) {
         let joined = self.try_admit(&join);
         if join.reply.send(joined).is_err() {
             tracing::debug!("a socket has gone while it was let in");
@@ -283,10 +301,11 @@ impl<A: Adapter> FanOut<A> {
             socket.leave_all();
         }
         let seat = self.crowd.seat();
-        let everyone = if disconnect::link(socket).is_some() { seat.room() } else { ONE_BY_ONE };
+        let link = disconnect::link(socket);
+        let everyone = if link.is_some() { seat.room() } else { ONE_BY_ONE };
         socket.join([everyone.to_owned(), room_of_user(identity.user), room_of_token(identity.token)]);
         let is_seated = session.take_seat(seat);
-        if !is_seated || !socket.connected() {
+        if !is_seated || !socket.connected() || link.is_some_and(|link| link.has_ended()) {
             // It has gone meanwhile, and nobody else would take it out of its rooms any more.
             socket.leave_all();
         }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_link::Link;
 use serde_json::{Value, json};
 use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
@@ -16,6 +15,7 @@ use super::session::Session;
 use crate::accounts::{self, Identity};
 use crate::chat;
 use crate::error::{Error, Result};
+use crate::event::Event;
 
 /// How many messages of a replay are read at once.
 const REPLAY_PAGE: u64 = 100;
@@ -26,6 +26,10 @@ const RETRY: Duration = Duration::from_millis(10);
 pub async fn authenticate<A: Adapter>(session: Arc<Session<A>>, socket: SocketRef<A>, payload: Value) {
     match enter(&session, &socket, &payload).await {
         Ok(identity) => session.finish_authentication(&socket, Some(identity)),
+        // Revoked while it was let in: like any other socket of that token.
+        Err(Error::BadCredentials(_)) if session.is_accepted() && session.identity().is_none() => {
+            disconnect::dismiss(&socket);
+        }
         Err(Error::BadCredentials(_)) => {
             refuse(&socket);
             session.finish_authentication(&socket, None);
@@ -84,6 +88,14 @@ async fn replay<A: Adapter>(
     seq: i64,
 ) -> Result<i64> {
     let limit = i64::try_from(session.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
+    if offset > seq {
+        // An ack or the history may name a message that is still to be sent from here.
+        let newest = chat::newest_seq(&session.app).await?;
+        if offset <= newest {
+            session.app.events.publish(Event::LogReaches(newest)).await;
+            return Ok(offset);
+        }
+    }
     if offset > seq || seq - offset > limit {
         let next = if offset > seq { seq + 1 } else { seq - limit + 1 };
         emit(
@@ -133,7 +145,7 @@ async fn emit<A: Adapter>(
 /// Whether a message may wait for the client without bringing it near the bounds at which it would be cut.
 fn has_room<A: Adapter>(session: &Session<A>, socket: &SocketRef<A>) -> bool {
     let config = &session.app.config.gateway;
-    disconnect::link(socket).map(Link::waiting).is_none_or(|waiting| {
+    disconnect::link(socket).map(|link| link.waiting()).is_none_or(|waiting| {
         waiting.packets <= config.send_queue.get() / 2 && waiting.bytes <= config.send_queue_bytes.get() / 2
     })
 }

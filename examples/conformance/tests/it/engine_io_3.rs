@@ -33,21 +33,13 @@ fn is_open_packet(packet: &str) -> bool {
 #[tokio::test]
 async fn handshake_over_polling_opens_a_session() {
     let server = Server::conformance(PATH, SUITE).await;
-    let answer = get(server, "EIO=3&transport=polling").await;
-    assert_eq!((answer.status, answer.header("Content-Type")), (200, Some(BYTES)));
-    let [0, hundreds, tens, ones, 0xff, packet @ ..] = &answer.body[..] else { panic!("{answer:?}") };
-    assert_eq!(packet.len(), usize::from(*hundreds) * 100 + usize::from(*tens) * 10 + usize::from(*ones));
-    assert!(is_open_packet(std::str::from_utf8(packet).unwrap()), "{answer:?}");
-}
-
-#[tokio::test]
-async fn handshake_over_polling_opens_a_session_in_text_where_that_is_asked_for() {
-    let server = Server::conformance(PATH, SUITE).await;
-    let answer = get(server, "EIO=3&transport=polling&b64=1").await;
-    assert_eq!((answer.status, answer.header("Content-Type")), (200, Some(TEXT)));
-    let (length, packet) = answer.text().split_once(':').unwrap();
-    assert_eq!(length, packet.len().to_string());
-    assert!(is_open_packet(packet), "{answer:?}");
+    for query in ["EIO=3&transport=polling", "EIO=3&transport=polling&b64=1"] {
+        let answer = get(server, query).await;
+        assert_eq!((answer.status, answer.header("Content-Type")), (200, Some(TEXT)));
+        let (length, packet) = answer.text().split_once(':').unwrap();
+        assert_eq!(length, packet.len().to_string());
+        assert!(is_open_packet(packet), "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -66,7 +58,7 @@ async fn handshake_without_a_version_is_of_version_3_where_that_is_set(
     let settings = Settings { unnamed_protocol: UnnamedProtocol::IsThird, ..Settings::default() };
     let server = engine_with(settings).await;
     let answer = get(server, &format!("transport=polling{version}")).await;
-    assert_eq!((answer.status, answer.header("Content-Type")), (200, Some(BYTES)));
+    assert_eq!((answer.status, answer.header("Content-Type")), (200, Some(TEXT)));
     let mut websocket = Websocket::open(server, &format!("transport=websocket{version}")).await;
     websocket.hear().await;
     websocket.send("2").await;
@@ -94,8 +86,6 @@ async fn a_payload_of_text_is_sent_and_received(#[case] payload: &str) {
 }
 
 #[rstest]
-#[case::one_text(b"\0\x06\xff4hello")]
-#[case::several_texts(b"\0\x06\xff4test1\0\x06\xff4test2\0\x01\xff4")]
 #[case::text_and_bytes(b"\0\x06\xff4hello\x01\x05\xff\x04\x01\x02\x03\x04")]
 #[case::bytes_that_look_like_framing(b"\x01\x04\xff\x04\0\x01\xff\x01\x01\xff\x04")]
 #[case::text_beyond_ascii_which_is_counted_in_bytes(
@@ -109,6 +99,16 @@ async fn a_payload_of_bytes_is_sent_and_received(#[case] payload: &[u8]) {
     let polled = polling.get().await;
     assert_eq!((polled.status, polled.header("Content-Type")), (200, Some(BYTES)));
     assert_eq!(polled.body, payload);
+}
+
+#[tokio::test]
+async fn a_payload_of_bytes_that_has_text_alone_is_received_and_answered_in_text() {
+    let polling = Polling::open(Server::engine().await, V3).await;
+    let payload = b"\0\x06\xff4test1\0\x06\xff4test2\0\x01\xff4";
+    assert_eq!(polling.post_as(BYTES, "", payload).await.text(), "ok");
+    let polled = polling.get().await;
+    assert_eq!((polled.status, polled.header("Content-Type")), (200, Some(TEXT)));
+    assert_eq!(polled.text(), "6:4test16:4test21:4");
 }
 
 #[tokio::test]
@@ -178,18 +178,19 @@ fn twice(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
 
-/// A text in the framing of bytes, which is the same for a post and for a poll.
+/// A text in the framing of bytes: a zero, its length in bytes digit by digit, and 255 before it.
 fn framed(text: &str) -> Vec<u8> {
-    V3.polled(&[text])
+    let digits = text.len().to_string().bytes().map(|digit| digit - b'0').collect::<Vec<_>>();
+    [b"\0", &digits[..], b"\xff", text.as_bytes()].concat()
 }
 
 #[tokio::test]
 async fn text_that_is_encoded_twice_is_understood() {
     let polling = Polling::open(Server::engine().await, V3).await;
     for text in ["4ascii", "4é€😀", "4ascii", "4é"] {
-        polling.send(&[&twice(text)]).await;
-        // In the framing of bytes it is encoded once, by all clients.
-        polling.hears(&[text]).await;
+        // In the framing of bytes, which the attachment asks for, it is encoded once, by all clients.
+        polling.send(&[&twice(text), "b4AQ=="]).await;
+        assert_eq!(polling.get().await.body, [&framed(text)[..], b"\x01\x02\xff\x04\x01"].concat());
     }
 }
 
@@ -220,8 +221,8 @@ async fn how_text_is_encoded_can_be_set() {
 
     let always = engine_with(Settings { double_encoding: DoubleEncoding::Always, ..Settings::default() }).await;
     let polling = Polling::open(always, V3).await;
-    polling.send(&["4Ã©"]).await;
-    polling.hears(&["4é"]).await;
+    polling.send(&["4Ã©", "b4AQ=="]).await;
+    assert_eq!(polling.get().await.body, [&framed("4é")[..], b"\x01\x02\xff\x04\x01"].concat());
     polling.post("2:4€").await.is_bad_request();
     polling.get().await.is_session_unknown();
 }

@@ -111,6 +111,36 @@ async fn the_server_pings_over_a_websocket() {
     }
 }
 
+/// Clients count the time from one ping to the next, whatever they send between them.
+#[tokio::test]
+async fn a_client_that_talks_is_pinged_as_often_as_one_that_does_not() {
+    const PINGS: u32 = 8;
+    let settings = conformance::Settings { ping_interval: 200, ping_timeout: 10_000, ..CALM };
+    let server = Server::conformance(PATH, settings).await;
+    let mut silent = Websocket::connect(server, V4).await;
+    let mut talking = Websocket::connect(server, V4).await;
+    let clock = tokio::spawn(async move {
+        for _ in 0..PINGS {
+            silent.hears("2").await;
+            silent.send("3").await;
+        }
+    });
+    let mut pings = 0;
+    while !clock.is_finished() {
+        talking.send("4hello").await;
+        match talking.hear().await {
+            Heard::Text(ping) if ping == "2" => {
+                pings += 1;
+                talking.send("3").await;
+                talking.hears("4hello").await;
+            }
+            heard => assert_eq!(heard, Heard::Text("4hello".to_owned())),
+        }
+    }
+    clock.await.unwrap();
+    assert!(pings + 2 >= PINGS, "{pings}");
+}
+
 #[tokio::test]
 async fn a_ping_that_is_not_answered_over_polling_closes_the_session() {
     let settings = conformance::Settings { ping_interval: 100, ping_timeout: 1000, ..CALM };

@@ -18,6 +18,15 @@ async fn everybody_is_connected_to_the_main_namespace() {
     websocket.hears(r#"42["message-back","message to main namespace"]"#).await;
 }
 
+/// Browsers of socket.io-client 1.0 read nothing else.
+#[tokio::test]
+async fn polls_are_answered_in_the_framing_of_bytes_where_there_is_text_alone() {
+    let answer = get(Server::socket_io().await, "EIO=3&transport=polling").await;
+    assert_eq!(answer.header("Content-Type"), Some("application/octet-stream"));
+    let [0, hundreds, tens, ones, 0xff, packet @ ..] = &answer.body[..] else { panic!("{answer:?}") };
+    assert_eq!(packet.len(), usize::from(*hundreds) * 100 + usize::from(*tens) * 10 + usize::from(*ones));
+}
+
 #[tokio::test]
 async fn whoever_polls_is_told_with_the_next_poll() {
     let server = Server::socket_io().await;
@@ -68,7 +77,7 @@ async fn events_that_come_before_the_client_has_heard_that_it_is_connected_wait_
     let mut websocket = Websocket::open(server, "EIO=3&transport=websocket").await;
     websocket.send_all(&[r#"42["message",1]"#, r#"427["message-with-ack",2]"#]).await;
     websocket.hear().await;
-    for packet in ["40", r#"42["auth",{}]"#, r#"42["message-back",1]"#, "437[2]"] {
+    for packet in ["40", r#"42["message-back",1]"#, "437[2]", r#"42["auth",{}]"#] {
         websocket.hears(packet).await;
     }
 }

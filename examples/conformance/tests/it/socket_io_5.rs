@@ -102,7 +102,7 @@ async fn events_in_one_burst_with_the_connect_wait_until_it_is_answered() {
     let mut websocket = Websocket::connect(Server::socket_io().await, V4).await;
     websocket.send_all(&["40", r#"42["message",1]"#, r#"427["message-with-ack",2]"#]).await;
     websocket.is_connected("").await;
-    for packet in [r#"42["auth",{}]"#, r#"42["message-back",1]"#, "437[2]"] {
+    for packet in [r#"42["message-back",1]"#, "437[2]", r#"42["auth",{}]"#] {
         websocket.hears(packet).await;
     }
 }

@@ -7,7 +7,7 @@ use rstest::rstest;
 
 use crate::support::polling::Polling;
 use crate::support::server::Server;
-use crate::support::websocket::{CLOSE, FINAL, Websocket};
+use crate::support::websocket::{CLOSE, FINAL, Heard, Websocket};
 use crate::support::{Eio, within_deadline};
 
 /// Goes over to a websocket.
@@ -44,7 +44,7 @@ async fn a_poll_that_waits_is_let_go_by_a_noop(#[values(Eio::V3, Eio::V4)] eio: 
     websocket.send("2probe").await;
     websocket.hears("3probe").await;
     let answer = waiting.answer().await;
-    assert_eq!((answer.status, answer.body), (200, eio.polled(&["6"])));
+    answer.brings(eio, &["6"]);
 }
 
 #[rstest]
@@ -97,25 +97,39 @@ async fn requests_of_a_session_that_has_upgraded_are_refused(#[values(Eio::V3, E
 
 #[rstest]
 #[tokio::test]
-async fn a_websocket_for_a_session_that_has_upgraded_is_refused(#[values(Eio::V3, Eio::V4)] eio: Eio) {
+async fn a_websocket_for_a_session_that_has_upgraded_is_closed(#[values(Eio::V3, Eio::V4)] eio: Eio) {
     let polling = Polling::open(Server::engine().await, eio).await;
     let mut websocket = upgrade(&polling).await;
-    let other = Websocket::try_open(polling.server, &polling.upgrade_query()).await;
-    other.err().unwrap().is_bad_request();
+    Websocket::beside(&polling).await.is_closed(1002).await;
     websocket.send("4still here").await;
     websocket.hears("4still here").await;
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_second_websocket_is_refused_while_the_first_tries(#[values(Eio::V3, Eio::V4)] eio: Eio) {
+async fn a_second_websocket_is_closed_while_the_first_tries(#[values(Eio::V3, Eio::V4)] eio: Eio) {
     let polling = Polling::open(Server::engine().await, eio).await;
     let mut websocket = Websocket::beside(&polling).await;
-    let other = Websocket::try_open(polling.server, &polling.upgrade_query()).await;
-    other.err().unwrap().is_bad_request();
+    Websocket::beside(&polling).await.is_closed(1002).await;
     websocket.send_all(&["2probe", "5", "4hello"]).await;
     websocket.hears("3probe").await;
     websocket.hears("4hello").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_being_posted_comes_before_what_the_websocket_brings(#[values(Eio::V3, Eio::V4)] eio: Eio) {
+    let polling = Polling::open(Server::engine().await, eio).await;
+    let body = eio.posted(&["4posted"]);
+    let mut posting = polling.begin_post(body.len()).await;
+    let mut websocket = Websocket::beside(&polling).await;
+    websocket.send_all(&["2probe", "5", "4sent"]).await;
+    websocket.hears("3probe").await;
+    posting.send(body.as_bytes()).await;
+    assert_eq!(posting.answer().await.text(), "ok");
+    for packet in ["4posted", "4sent"] {
+        websocket.hears(packet).await;
+    }
 }
 
 #[rstest]
@@ -166,8 +180,13 @@ async fn a_websocket_that_breaks_off_leaves_polling_as_it_is_and_another_may_try
     polling.hears(&["4by polling"]).await;
     // It may try as soon as the server has noticed.
     within_deadline(async {
-        while let Err(refused) = Websocket::try_open(polling.server, &polling.upgrade_query()).await {
-            refused.is_bad_request();
+        loop {
+            let mut another = Websocket::beside(&polling).await;
+            another.send("2probe").await;
+            match another.hear().await {
+                Heard::Close(Some(1002)) => {}
+                heard => return assert_eq!(heard, Heard::Text("3probe".to_owned())),
+            }
         }
     })
     .await;

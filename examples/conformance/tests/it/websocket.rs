@@ -3,12 +3,12 @@
 use engine_link::Settings;
 use rstest::rstest;
 
-use crate::support::Eio;
 use crate::support::http::{Answer, Connection, Headers};
 use crate::support::server::Server;
 use crate::support::websocket::{
     ACCEPT, BINARY, CLOSE, CONTINUATION, FINAL, HANDSHAKE, Heard, KEY, PING, PONG, TEXT, Websocket, frame,
 };
+use crate::support::{Eio, within_deadline};
 
 async fn handshake(method: &str, headers: Headers<'_>) -> Answer {
     let server = Server::engine().await;
@@ -186,4 +186,13 @@ async fn a_close_without_a_code_is_answered_with_1000() {
 
 fn close(code: u16, reason: &str) -> Vec<u8> {
     frame(FINAL | CLOSE, &[&code.to_be_bytes(), reason.as_bytes()].concat())
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_floods_is_not_waited_for_when_its_session_has_ended(#[values(Eio::V3, Eio::V4)] eio: Eio) {
+    let mut websocket = Websocket::connect(Server::engine().await, eio).await;
+    let noops = frame(FINAL | TEXT, b"6").repeat(10_000);
+    websocket.send("0").await;
+    within_deadline(async { while websocket.try_send_raw(&noops).await.is_ok() {} }).await;
 }

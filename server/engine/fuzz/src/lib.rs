@@ -5,7 +5,7 @@ use bytes::Bytes;
 use engineioxide::frame::{self, Decoder, Message, Violation};
 use engineioxide::jsonp;
 use engineioxide::packet::{Packet, ParseError};
-use engineioxide::payload::{DoubleEncoding, Framing, Incoming, TextEncoding, decode, decode_text, encode, in_ascii};
+use engineioxide::payload::{DoubleEncoding, Framing, TextEncoding, decode, decode_text, encode, in_ascii};
 use engineioxide_core::ProtocolVersion;
 use serde_json::Value;
 
@@ -34,21 +34,21 @@ pub fn packet(data: &[u8]) {
 pub fn payload(data: &[u8]) {
     let Some((choice, body)) = data.split_first() else { return };
     let choice = usize::from(*choice);
-    let framing = [Incoming::Separated, Incoming::Binary, Incoming::Text][choice % 3];
+    let framing = [Framing::Separated, Framing::Binary, Framing::Text][choice % 3];
     let setting = [DoubleEncoding::Detect, DoubleEncoding::Always, DoubleEncoding::Never][choice / 3 % 3];
     let before = [None, Some(TextEncoding::Once), Some(TextEncoding::Twice)][choice / 9 % 3];
 
     let mut encoding = before;
     let packets = decode(&Bytes::copy_from_slice(body), framing, &mut encoding, setting);
-    if setting == DoubleEncoding::Detect && (before == Some(TextEncoding::Once) || framing != Incoming::Text) {
+    if setting == DoubleEncoding::Detect && (before == Some(TextEncoding::Once) || framing != Framing::Text) {
         assert_eq!(encoding, before);
     }
-    if setting == DoubleEncoding::Detect && framing == Incoming::Text && std::str::from_utf8(body).is_ok() {
+    if setting == DoubleEncoding::Detect && framing == Framing::Text && std::str::from_utf8(body).is_ok() {
         assert_ne!(packets, Err(ParseError::NotUtf8), "what is not encoded twice is encoded once");
     }
     if let Ok(packets) = packets {
         assert!(packets.len() <= body.len() && packets.iter().map(size).sum::<usize>() <= body.len());
-        if framing == Incoming::Separated {
+        if framing == Framing::Separated {
             come_back(&packets, ProtocolVersion::V4);
         } else {
             come_back(&packets, ProtocolVersion::V3);
@@ -89,22 +89,22 @@ fn size(packet: &Packet) -> usize {
 
 /// Each framing of the protocol that carries packets exactly gives them back.
 fn come_back(packets: &[Packet], protocol: ProtocolVersion) {
-    let round = |framing, incoming, encoding, setting| {
+    let round = |framing, encoding, setting| {
         let body = encode(packets, framing, encoding);
-        assert_eq!(decode(&body, incoming, &mut None, setting).as_deref(), Ok(packets));
+        assert_eq!(decode(&body, framing, &mut None, setting).as_deref(), Ok(packets));
     };
     match protocol {
         ProtocolVersion::V3 => {
-            round(Framing::Binary, Incoming::Binary, None, DoubleEncoding::Detect);
-            round(Framing::Text, Incoming::Text, Some(TextEncoding::Once), DoubleEncoding::Never);
-            round(Framing::Text, Incoming::Text, Some(TextEncoding::Twice), DoubleEncoding::Always);
-            round(Framing::Text, Incoming::Text, Some(TextEncoding::Twice), DoubleEncoding::Detect);
+            round(Framing::Binary, None, DoubleEncoding::Detect);
+            round(Framing::Text, Some(TextEncoding::Once), DoubleEncoding::Never);
+            round(Framing::Text, Some(TextEncoding::Twice), DoubleEncoding::Always);
+            round(Framing::Text, Some(TextEncoding::Twice), DoubleEncoding::Detect);
         }
         ProtocolVersion::V4 => {
             let separator = |packet: &Packet| format!("{packet:?}").contains("\\x1e");
             // A separator within a packet of a websocket has no place in a payload.
             if !packets.iter().any(separator) {
-                round(Framing::Separated, Incoming::Separated, None, DoubleEncoding::Detect);
+                round(Framing::Separated, None, DoubleEncoding::Detect);
             }
         }
     }
@@ -113,7 +113,7 @@ fn come_back(packets: &[Packet], protocol: ProtocolVersion) {
 /// Text framing for a client of unknown encoding leaves JSON what it is, and other text alone.
 fn come_back_escaped(packets: &[Packet]) {
     let body = encode(packets, Framing::Text, None);
-    let back = decode(&body, Incoming::Text, &mut None, DoubleEncoding::Never).expect("a payload of our own");
+    let back = decode(&body, Framing::Text, &mut None, DoubleEncoding::Never).expect("a payload of our own");
     assert_eq!(back.len(), packets.len());
     for pair in packets.iter().zip(&back) {
         let (Packet::Message(before), Packet::Message(after)) = pair else {

@@ -5,6 +5,7 @@
 //! other, so that a server runs on either.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +87,7 @@ pub enum Above {
     SocketIo,
 }
 
-/// The engine's side of one socket.
+/// The engine's side of one socket: see [`Connection`].
 #[derive(Clone)]
 pub struct Link(Arc<dyn Connection>);
 
@@ -107,6 +108,9 @@ pub trait Connection: Send + Sync {
 
     /// What has been emitted and is not sent yet.
     fn waiting(&self) -> Waiting;
+
+    /// Whether the session has ended; its transport may still be closing.
+    fn has_ended(&self) -> bool;
 
     /// Why the engine has cut the connection, if it has.
     fn cut(&self) -> Option<Cut>;
@@ -140,24 +144,12 @@ impl Link {
     pub fn new(connection: Arc<dyn Connection>) -> Self {
         Self(connection)
     }
+}
 
-    /// See [`Connection::connected`].
-    pub fn connected(&self) {
-        self.0.connected();
-    }
+impl Deref for Link {
+    type Target = dyn Connection;
 
-    /// See [`Connection::close`].
-    pub fn close(&self) {
-        self.0.close();
-    }
-
-    /// See [`Connection::waiting`].
-    pub fn waiting(&self) -> Waiting {
-        self.0.waiting()
-    }
-
-    /// See [`Connection::cut`].
-    pub fn cut(&self) -> Option<Cut> {
-        self.0.cut()
+    fn deref(&self) -> &Self::Target {
+        &*self.0
     }
 }

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use engineioxide::frame::{Decoder, Message, Violation};
 use engineioxide::jsonp;
 use engineioxide::packet::Packet;
-use engineioxide::payload::{DoubleEncoding, Framing, Incoming, TextEncoding, decode, encode};
+use engineioxide::payload::{DoubleEncoding, Framing, TextEncoding, decode, encode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -112,13 +112,13 @@ fn read(pieces: &[&[u8]]) -> (Vec<Message>, Option<Violation>) {
 proptest! {
     #[test]
     fn every_framing_gives_back_what_was_put_in(packets in vec(packet(), 1..6)) {
-        for (framing, incoming, encoding, setting) in [
-            (Framing::Separated, Incoming::Separated, None, DoubleEncoding::Detect),
-            (Framing::Binary, Incoming::Binary, None, DoubleEncoding::Detect),
-            (Framing::Text, Incoming::Text, Some(TextEncoding::Twice), DoubleEncoding::Always),
+        for (framing, encoding, setting) in [
+            (Framing::Separated, None, DoubleEncoding::Detect),
+            (Framing::Binary, None, DoubleEncoding::Detect),
+            (Framing::Text, Some(TextEncoding::Twice), DoubleEncoding::Always),
         ] {
             let body = encode(&packets, framing, encoding);
-            prop_assert_eq!(&decode(&body, incoming, &mut None, setting).unwrap(), &packets);
+            prop_assert_eq!(&decode(&body, framing, &mut None, setting).unwrap(), &packets);
         }
     }
 
@@ -127,7 +127,7 @@ proptest! {
         let packets = [Packet::Message(json.to_string().into())];
         let body = encode(&packets, Framing::Text, None);
         prop_assert!(body.is_ascii());
-        let packets = decode(&body, Incoming::Text, &mut None, DoubleEncoding::Detect).unwrap();
+        let packets = decode(&body, Framing::Text, &mut None, DoubleEncoding::Detect).unwrap();
         let [Packet::Message(text)] = packets.as_slice() else { panic!("{packets:?}") };
         prop_assert_eq!(serde_json::from_str::<Value>(text).unwrap(), json);
     }
@@ -137,7 +137,7 @@ proptest! {
         let packets: Vec<_> = texts.into_iter().map(|text| Packet::Message(text.into())).collect();
         let body = encode(&packets, Framing::Text, Some(TextEncoding::Twice));
         let mut encoding = None;
-        let decoded = decode(&body, Incoming::Text, &mut encoding, DoubleEncoding::Detect).unwrap();
+        let decoded = decode(&body, Framing::Text, &mut encoding, DoubleEncoding::Detect).unwrap();
         prop_assert_eq!(decoded, packets);
         prop_assert_eq!(encoding, (!body.is_ascii()).then_some(TextEncoding::Twice));
     }
@@ -145,7 +145,7 @@ proptest! {
     #[test]
     fn hostile_bodies_are_packets_or_an_error(body in vec(any::<u8>(), 0..200)) {
         let body = Bytes::from(body);
-        for framing in [Incoming::Separated, Incoming::Binary, Incoming::Text] {
+        for framing in [Framing::Separated, Framing::Binary, Framing::Text] {
             if let Ok(packets) = decode(&body, framing, &mut None, DoubleEncoding::Detect) {
                 prop_assert!(packets.len() <= body.len());
             }

@@ -4,7 +4,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::server::Server;
-use super::within_deadline;
+use super::{Eio, within_deadline};
 
 pub type Headers<'a> = &'a [(&'a str, &'a str)];
 
@@ -23,6 +23,13 @@ impl Answer {
 
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The answer is a poll's, with these texts.
+    #[track_caller]
+    pub fn brings(&self, eio: Eio, packets: &[&str]) {
+        assert_eq!(self.status, 200, "{self:?}");
+        assert_eq!(eio.polled(&self.body), packets);
     }
 
     /// The answer is a refusal, with Node's code and text for it.

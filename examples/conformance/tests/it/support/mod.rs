@@ -40,37 +40,13 @@ impl Eio {
         }
     }
 
-    /// Texts as a poll is answered with them. Version 3 has a zero for text, the length in bytes digit by digit, and 255
-    /// before each, for clients that did not ask for text.
-    pub fn polled(self, packets: &[&str]) -> Vec<u8> {
-        let framed = |packet: &&str| {
-            let digits = packet.len().to_string().bytes().map(|digit| digit - b'0').collect::<Vec<_>>();
-            [b"\0", &digits[..], b"\xff", packet.as_bytes()].concat()
-        };
-        match self {
-            Self::V3 => packets.iter().flat_map(framed).collect(),
-            Self::V4 => self.posted(packets).into(),
+    /// The texts that a poll is answered with, in whichever framing of its version.
+    pub fn polled(self, body: &[u8]) -> Vec<String> {
+        match (self, body.first()) {
+            (Self::V4, _) => text(body).split('\x1e').map(str::to_owned).collect(),
+            (Self::V3, Some(0)) => framed_texts(body),
+            (Self::V3, _) => counted_texts(text(body)),
         }
-    }
-
-    /// The texts that a poll is answered with: the reverse of [`Self::polled`].
-    fn texts(self, mut body: &[u8]) -> Vec<String> {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let mut texts = Vec::new();
-        match self {
-            Self::V3 => {
-                while let Some((0, rest)) = body.split_first() {
-                    let digits = rest.iter().position(|byte| *byte == 0xff).unwrap();
-                    let length = rest[..digits].iter().fold(0, |length, digit| length * 10 + usize::from(*digit));
-                    let (packet, rest) = rest[digits + 1..].split_at(length);
-                    texts.push(text(packet));
-                    body = rest;
-                }
-                assert_eq!(body, b"", "not text alone");
-            }
-            Self::V4 => texts.extend(text(body).split('\x1e').map(str::to_owned)),
-        }
-        texts
     }
 
     /// Bytes as a message of a websocket: version 3 has the type before them.
@@ -80,4 +56,34 @@ impl Eio {
             Self::V4 => bytes.to_vec(),
         }
     }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// Texts of version 3 in the framing of bytes: each has before it a zero, its length in bytes digit by digit, and 255.
+fn framed_texts(mut body: &[u8]) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some((0, rest)) = body.split_first() {
+        let digits = rest.iter().position(|byte| *byte == 0xff).unwrap();
+        let length = rest[..digits].iter().fold(0, |length, digit| length * 10 + usize::from(*digit));
+        let (packet, rest) = rest[digits + 1..].split_at(length);
+        texts.push(text(packet).to_owned());
+        body = rest;
+    }
+    assert_eq!(body, b"", "not text alone");
+    texts
+}
+
+/// Texts of version 3 behind their lengths in units of UTF-16.
+fn counted_texts(mut body: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some((length, rest)) = body.split_once(':') {
+        let units: Vec<_> = rest.encode_utf16().take(length.parse().unwrap()).collect();
+        let packet = String::from_utf16(&units).unwrap();
+        body = &rest[packet.len()..];
+        texts.push(packet);
+    }
+    texts
 }

@@ -52,7 +52,7 @@ impl Polling {
     /// Polls next these packets.
     pub async fn hears(&self, packets: &[&str]) {
         let answer = self.get().await;
-        assert_eq!((answer.status, answer.body), (200, self.eio.polled(packets)));
+        answer.brings(self.eio, packets);
     }
 
     /// The next `count` packets, which are texts, in however many answers.
@@ -61,7 +61,7 @@ impl Polling {
         while packets.len() < count {
             let answer = self.get().await;
             assert_eq!(answer.status, 200, "{answer:?}");
-            packets.extend(self.eio.texts(&answer.body));
+            packets.extend(self.eio.polled(&answer.body));
         }
         packets
     }

@@ -120,6 +120,12 @@ impl Websocket {
         self.0.send(bytes).await;
     }
 
+    /// # Errors
+    /// The server has closed the connection.
+    pub async fn try_send_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.stream.write_all(bytes).await
+    }
+
     pub async fn hear(&mut self) -> Heard {
         match within_deadline(read_frame(&mut self.0.stream)).await {
             Ok(heard) => heard,

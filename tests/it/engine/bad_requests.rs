@@ -9,7 +9,7 @@ use crate::support::bystander::{notices_nothing, start_with_bystander};
 use crate::support::packet::message;
 use crate::support::polling::{encode, malformed};
 use crate::support::websocket::Websocket;
-use crate::support::wire::{Eio, Transport, Wire};
+use crate::support::wire::{Eio, Heard, Transport, Wire, within_deadline};
 
 #[rstest]
 #[tokio::test]
@@ -88,7 +88,8 @@ async fn a_session_is_upgraded_once(
     wire.authenticate(&alice).await;
     let session = wire.session().to_owned();
     wire.upgrade(&app).await;
-    assert_eq!(Websocket::try_connect(&app, eio, Some(&session)).await.unwrap_err(), 400);
+    let mut second = Websocket::connect(&app, eio, Some(&session)).await;
+    assert_eq!(within_deadline(second.read()).await, Heard::Closed(Some(1002)));
     wire.say("still here").await;
     wire.hears("alice@ref.example: still here").await;
 }

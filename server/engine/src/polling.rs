@@ -265,7 +265,11 @@ pub(crate) async fn post<H: EngineIoHandler>(
     // In a task of its own: a client that goes away before it is answered has said all of it.
     match tokio::spawn(deliver(engine.clone(), socket.clone(), packets, posting)).await {
         Ok(()) => Ok(answer::posted(connection)),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime goes down.
+            Err(_) => Err(Refusal::SessionUnknown),
+        },
     }
 }
 

@@ -16,6 +16,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::io::ReadBuf;
 
 use crate::answer::{self, Refusal};
+use crate::config::EngineIoConfig;
 use crate::connection::{Carrier, Connection, NORMAL_CLOSURE, PROTOCOL_ERROR, Rest};
 use crate::deadlines;
 use crate::engine::{self, EngineIo};
@@ -62,7 +63,7 @@ pub(crate) fn open<H: EngineIoHandler>(
         tokio::spawn(async move {
             match upgrade.await {
                 Ok(upgraded) if is_first => take_over(engine, socket, Wire::of_upgraded(upgraded), dialect).await,
-                Ok(upgraded) => turn_away(Wire::of_upgraded(upgraded), engine.config.max_message()).await,
+                Ok(upgraded) => turn_away(Wire::of_upgraded(upgraded), &engine.config).await,
                 Err(_) if is_first => socket.connection.abandon_upgrade(),
                 Err(_) => {}
             }
@@ -152,11 +153,13 @@ async fn take_over<H: EngineIoHandler>(
 }
 
 /// Closes a websocket for a session that has one already: there may be no second (Engine.IO protocol, "upgrade").
-async fn turn_away(wire: Wire, max_message: usize) {
-    let close = frame::close(PROTOCOL_ERROR);
-    if tokio::time::timeout(LULL, write_all(&wire.writer, close)).await.is_ok() {
-        Messages::new(wire.reader, wire.read, max_message).discard().await;
-    }
+async fn turn_away(wire: Wire, config: &EngineIoConfig) {
+    let closing = async {
+        if write_all(&wire.writer, frame::close(PROTOCOL_ERROR)).await.is_ok() {
+            Messages::new(wire.reader, wire.read, config.max_message()).discard().await;
+        }
+    };
+    tokio::time::timeout(config.upgrade_timeout, closing).await.ok();
 }
 
 /// A session that is read. Where that ends, if only by a panic of the handler, the session does.

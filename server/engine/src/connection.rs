@@ -71,8 +71,8 @@ pub(crate) struct End {
 pub(crate) enum Rest {
     /// It is sent, and behind it the end.
     Sent,
-    /// The same on a websocket, with this close code. A poller, which has broken the protocol, hears so by the answer to
-    /// its post.
+    /// The same on a websocket, with this close code. A poller, which has broken the protocol, has its post or its next
+    /// poll refused.
     SentWith {
         code: u16,
     },
@@ -282,7 +282,7 @@ impl Connection {
     }
 
     /// The websocket takes nothing any more, whether the connection had ended before or ends by this.
-    fn fail(&self) {
+    pub fn fail(&self) {
         let mut state = self.state();
         self.end_now(&mut state, DisconnectReason::TransportError.into(), Rest::Dropped);
         if let Carrier::Websocket(outbox) = &mut state.carrier {
@@ -459,9 +459,9 @@ impl Carrier {
 }
 
 /// What a server may do with a connection.
-pub(crate) struct ServerSide(pub Arc<Connection>);
+pub(crate) struct EngineSide(pub Arc<Connection>);
 
-impl engine_link::Connection for ServerSide {
+impl engine_link::Connection for EngineSide {
     fn connected(&self) {
         self.0.set_connected();
     }

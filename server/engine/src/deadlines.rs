@@ -19,7 +19,8 @@ use crate::socket::{DisconnectReason, Socket};
 const CLOSING: Duration = Duration::from_secs(3);
 const FAREWELL: Duration = Duration::from_secs(30);
 
-/// How late a timer may ring. Whoever comes when the time is up finds the session gone.
+/// How much sooner silence ends a session than is promised, for timers ring late: whoever comes when the time is up finds it
+/// gone.
 const RESOLUTION: Duration = Duration::from_millis(3);
 
 /// A timer that rings later than this has been held up.
@@ -86,6 +87,7 @@ async fn until_ended(connection: &Arc<Connection>, config: &EngineIoConfig) {
         let written_by = connection.write_deadline();
         let deadline = written_by.map_or(heartbeat.deadline, |by| by.min(heartbeat.deadline));
         tokio::select! {
+            biased;
             () = connection.until_woken() => {}
             () = sleep_until(deadline) => {
                 if connection.write_deadline().is_some_and(|by| by <= Instant::now()) {
@@ -103,6 +105,8 @@ struct Heartbeat {
     deadline: Instant,
     /// When we have pinged, if an answer is looked for at the deadline.
     pinged: Option<Instant>,
+    /// It has been given time once, after the server had stood still.
+    is_spared: bool,
 }
 
 impl Heartbeat {
@@ -111,12 +115,12 @@ impl Heartbeat {
             ProtocolVersion::V3 => config.patience().saturating_sub(RESOLUTION),
             ProtocolVersion::V4 => config.ping_interval,
         };
-        Self { deadline: connection.began() + first, pinged: None }
+        Self { deadline: connection.began() + first, pinged: None, is_spared: false }
     }
 
     /// The deadline has come.
     fn beat(&mut self, connection: &Arc<Connection>, config: &EngineIoConfig) {
-        let heard = connection.heard();
+        let (now, heard) = (Instant::now(), connection.heard());
         let patience = config.patience().saturating_sub(RESOLUTION);
         let timeout = config.ping_timeout.saturating_sub(RESOLUTION);
         match (connection.protocol, self.pinged) {
@@ -124,7 +128,6 @@ impl Heartbeat {
                 self.deadline = heard + patience;
             }
             (ProtocolVersion::V4, None) => {
-                let now = Instant::now();
                 // Where the whole server stood still, the client has the same time to answer.
                 let pinged = if now > self.deadline + LATE { now } else { self.deadline };
                 self.pinged = Some(pinged);
@@ -138,10 +141,14 @@ impl Heartbeat {
             (ProtocolVersion::V4, Some(pinged)) if heard + Duration::from_millis(1) > pinged => {
                 self.pinged = None;
                 // Clients count from one ping to the next, whatever they send between them.
-                self.deadline = (pinged + config.ping_interval).max(Instant::now());
+                self.deadline = pinged + config.ping_interval;
             }
             (ProtocolVersion::V4, Some(pinged)) if self.deadline < pinged + timeout => {
                 self.deadline = pinged + timeout;
+            }
+            // What the client has said meanwhile may be still to be read.
+            _ if now > self.deadline + LATE && !std::mem::replace(&mut self.is_spared, true) => {
+                self.deadline = now + LATE;
             }
             _ => connection.hang_up(DisconnectReason::HeartbeatTimeout),
         }

@@ -14,7 +14,7 @@ use http_body_util::Full;
 
 use crate::answer::Refusal;
 use crate::config::EngineIoConfig;
-use crate::connection::{Beginning, Carrier, Connection, PROTOCOL_ERROR, ServerSide};
+use crate::connection::{Beginning, Carrier, Connection, EngineSide, PROTOCOL_ERROR};
 use crate::flusher::Flusher;
 use crate::handler::EngineIoHandler;
 use crate::packet::Packet;
@@ -94,7 +94,7 @@ impl<H: EngineIoHandler> EngineIo<H> {
             max_packets: self.config.max_buffer_size,
             flusher: self.flusher.clone(),
         });
-        parts.extensions.insert(Link::new(Arc::new(ServerSide(connection.clone()))));
+        parts.extensions.insert(Link::new(Arc::new(EngineSide(connection.clone()))));
         let socket = Socket::new(connection, parts);
         self.sessions().insert(socket.id, socket.clone());
         socket

@@ -3,6 +3,7 @@
 //! Whoever emits to many sockets only queues frames. What they emit before the flusher comes round to a socket leaves in
 //! one call, so the busier the server, the more frames share one.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -19,6 +20,13 @@ pub(crate) struct Flusher(Mutex<Scheduled>);
 struct Scheduled {
     connections: Vec<Arc<Connection>>,
     is_running: bool,
+}
+
+/// A panic at one connection ends that one.
+fn flush(connection: &Connection) {
+    if catch_unwind(AssertUnwindSafe(|| connection.flush())).is_err() {
+        connection.fail();
+    }
 }
 
 impl Flusher {
@@ -38,7 +46,7 @@ impl Flusher {
                 runtime.spawn(self.clone().run());
             }
             // Emitted by a thread outside of the runtime.
-            Err(_) => std::iter::from_fn(|| self.take(Vec::new())).flatten().for_each(|connection| connection.flush()),
+            Err(_) => std::iter::from_fn(|| self.take(Vec::new())).flatten().for_each(|connection| flush(&connection)),
         }
     }
 
@@ -47,7 +55,7 @@ impl Flusher {
         while let Some(mut connections) = self.take(spare) {
             for turn in connections.chunks(TURN) {
                 for connection in turn {
-                    connection.flush();
+                    flush(connection);
                 }
                 if turn.len() == TURN {
                     tokio::task::yield_now().await;

@@ -26,7 +26,7 @@ const SEPARATOR: u8 = 0x1e;
 /// No body is longer than ten digits can tell.
 const MAX_LENGTH_DIGITS: usize = 10;
 
-/// How packets are put into one body: all answers of a session in one way, each request in the client's.
+/// How packets are put into one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Protocol 4: packets between record separators, bytes in base64.

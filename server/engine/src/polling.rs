@@ -197,7 +197,7 @@ fn begin_waiting(connection: &Connection) -> Result<(), Refusal> {
 /// A client that upgrades polls on until it has heard that its websocket works; after that it waits for its last poll.
 fn noop_interval(connection: &Connection) -> Duration {
     match &connection.state().carrier {
-        Carrier::Polling(polling) if polling.upgrade == Upgrade::Probed => NOOP_INTERVAL,
+        Carrier::Polling(Polling { upgrade: Upgrade::Probed | Upgrade::Agreed, .. }) => NOOP_INTERVAL,
         // The heartbeat ends what waits for longer.
         _ => Duration::from_hours(24),
     }
@@ -375,7 +375,11 @@ impl Connection {
             polling.upgrade = Upgrade::Agreed;
         }
         let is_posting = |state: &State| matches!(&state.carrier, Carrier::Polling(polling) if polling.is_posting);
-        self.until(|| !is_posting(&self.state())).await;
+        self.until(|| {
+            let state = self.state();
+            !is_posting(&state) || state.end.is_some()
+        })
+        .await;
     }
 
     /// The websocket did not take over; another may try.

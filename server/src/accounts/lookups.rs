@@ -3,8 +3,9 @@
 //! One task looks up at once what has been asked for meanwhile, so that the more ask, the less each costs.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use sea_orm::DbErr;
+use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{mpsc, oneshot};
 
 use super::token::{self, Token};
@@ -16,6 +17,8 @@ use crate::error::{Error, Result};
 const CAPACITY: usize = 1024;
 /// The most tokens of one statement.
 const BATCH: usize = 256;
+/// How long a statement may take that all others wait for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The way to the task.
 pub struct Lookups(mpsc::Sender<Lookup>);
@@ -65,7 +68,10 @@ impl Reader {
 
     async fn look_up(&self, batch: &[Lookup]) -> Result<HashMap<Vec<u8>, (Token, User)>, DbErr> {
         let hashes = batch.iter().map(|lookup| lookup.key_hash.clone());
-        let found = token::with_owners(self.database.read(), hashes).await?;
+        // Some repeated, so that there are few lengths, and the database knows each statement already.
+        let hashes = hashes.cycle().take(batch.len().next_power_of_two());
+        let found = tokio::time::timeout(PATIENCE, token::with_owners(self.database.read(), hashes));
+        let found = found.await.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         Ok(found.into_iter().map(|(token, owner)| (token.key_hash.clone(), (token, owner))).collect())
     }
 }

@@ -94,9 +94,10 @@ pub enum Joined {
     Hears,
     /// Something was revoked meanwhile: its token may be no longer valid.
     LookAgain,
-    /// What it has missed is not in memory: it must be sent the log up to `seq` first. Or it has heard of what is still
-    /// to be sent from here.
+    /// It has missed more than is kept in memory. It must be sent the log up to `seq` first.
     Behind { seq: i64 },
+    /// It knows of more than has been sent from here, which is up to `seq`.
+    Ahead { seq: i64 },
 }
 
 /// The way in, for sockets that have authenticated.
@@ -288,6 +289,9 @@ impl<A: Adapter> FanOut<A> {
         let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Joined::Hears };
         let is_in = session.has_seat();
         if let Some(offset) = offset.filter(|_| !is_in) {
+            if offset > self.seq {
+                return Joined::Ahead { seq: self.seq };
+            }
             let Some(missed) = self.recent_after(offset) else {
                 return Joined::Behind { seq: self.seq };
             };
@@ -316,7 +320,7 @@ impl<A: Adapter> FanOut<A> {
     fn recent_after(&self, offset: i64) -> Option<impl Iterator<Item = &Encoded>> {
         let oldest = self.recent.front().map_or(self.seq + 1, |encoded| encoded.seq);
         let limit = i64::try_from(self.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
-        let is_here = oldest - 1 <= offset && offset <= self.seq && self.seq - offset <= limit;
+        let is_here = oldest - 1 <= offset && self.seq - offset <= limit;
         is_here.then(|| self.recent.iter().skip_while(move |encoded| encoded.seq <= offset))
     }
 

@@ -8,6 +8,7 @@ use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
 use socketioxide::{AckError, SendError, SocketError};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::disconnect;
 use super::fan_out::{Join, Joined, names};
@@ -15,10 +16,11 @@ use super::session::Session;
 use crate::accounts::{self, Identity};
 use crate::chat;
 use crate::error::{Error, Result};
-use crate::event::Event;
 
 /// How many messages of a replay are read at once.
 const REPLAY_PAGE: u64 = 100;
+/// The pause before a client that is ahead is let in, until what it knows of has been sent from here.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The pause before a client that is behind is looked at again.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -46,6 +48,7 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
     let token = payload.get("token").and_then(Value::as_str).ok_or(Error::BadCredentials("no token"))?;
     let mut is_told = false;
     let mut offset = payload.get("serverOffset").and_then(Value::as_i64).filter(|offset| *offset >= 0);
+    let deadline = Instant::now() + session.app.config.gateway.ping_timeout;
     loop {
         // Before the look-up, so that what is revoked after it is noticed at the join.
         let revocations = session.joins.revocations();
@@ -59,6 +62,18 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
                 Joined::Behind { seq } => {
                     is_told = true;
                     offset = Some(replay(session, socket, offset.unwrap_or(seq), seq).await?);
+                }
+                // An ack or the history may name a message that is still to be sent from here.
+                Joined::Ahead { .. } if offset <= Some(chat::newest_seq(&session.app).await?) => {
+                    is_told = true;
+                    if Instant::now() > deadline || !socket.connected() {
+                        return Err(Error::Unavailable("a client has gone, or what it knows of does not come"));
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Joined::Ahead { seq } => {
+                    is_told = true;
+                    offset = Some(tell_gap(session, socket, offset.unwrap_or(seq), seq + 1).await?);
                 }
             }
         }
@@ -88,24 +103,8 @@ async fn replay<A: Adapter>(
     seq: i64,
 ) -> Result<i64> {
     let limit = i64::try_from(session.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
-    if offset > seq {
-        // An ack or the history may name a message that is still to be sent from here.
-        let newest = chat::newest_seq(&session.app).await?;
-        if offset <= newest {
-            session.app.events.publish(Event::LogReaches(newest)).await;
-            return Ok(offset);
-        }
-    }
-    if offset > seq || seq - offset > limit {
-        let next = if offset > seq { seq + 1 } else { seq - limit + 1 };
-        emit(
-            session,
-            socket,
-            names::HISTORY_GAP,
-            &json!({ "conversation": chat::EVERYONE, "after": offset, "next": next }),
-        )
-        .await?;
-        offset = next - 1;
+    if seq - offset > limit {
+        offset = tell_gap(session, socket, offset, seq - limit + 1).await?;
     }
     while offset < seq {
         let page = chat::missed(&session.app, offset, REPLAY_PAGE).await?;
@@ -120,6 +119,13 @@ async fn replay<A: Adapter>(
     Ok(offset)
 }
 
+/// Says that the next message after `offset` will be `next`. Returns where the client stands then.
+async fn tell_gap<A: Adapter>(session: &Session<A>, socket: &SocketRef<A>, offset: i64, next: i64) -> Result<i64> {
+    let gap = json!({ "conversation": chat::EVERYONE, "after": offset, "next": next });
+    emit(session, socket, names::HISTORY_GAP, &gap).await?;
+    Ok(next - 1)
+}
+
 /// Emits, and waits while too much waits for the client: this is its own replay, which nobody else waits for.
 async fn emit<A: Adapter>(
     session: &Session<A>,
@@ -128,8 +134,8 @@ async fn emit<A: Adapter>(
     data: &impl serde::Serialize,
 ) -> Result<()> {
     let json = serde_json::value::to_raw_value(data).map_err(|error| Error::Internal(error.into()))?;
-    let deadline = tokio::time::Instant::now() + session.app.config.gateway.ping_timeout;
-    while tokio::time::Instant::now() < deadline {
+    let deadline = Instant::now() + session.app.config.gateway.ping_timeout;
+    while Instant::now() < deadline {
         if has_room(session, socket) {
             match socket.emit(event, &json) {
                 Err(SendError::Socket(SocketError::InternalChannelFull)) => {}

@@ -5,7 +5,7 @@ use rstest::rstest;
 use crate::support::app::{PATIENT, Storage, start_with};
 use crate::support::person::Person;
 use crate::support::polling::Polling;
-use crate::support::wire::{Eio, Transport, Wire};
+use crate::support::wire::{Eio, Transport, Wire, within_deadline};
 
 #[rstest]
 #[tokio::test]
@@ -19,9 +19,12 @@ async fn a_poller_that_keeps_the_heartbeat_outlives_one_that_only_polls(
     let mut alive = Wire::connect(&app, eio, Transport::Polling).await;
     let mut dead = Wire::connect(&app, eio, Transport::Polling).await;
     let dying = tokio::spawn(async move { while dead.polling().poll().await.is_some() {} });
-    while !dying.is_finished() {
-        beat(alive.polling(), eio).await;
-    }
+    within_deadline(async {
+        while !dying.is_finished() {
+            beat(alive.polling(), eio).await;
+        }
+    })
+    .await;
     dying.await.unwrap();
     alive.authenticate(&alice).await;
 }

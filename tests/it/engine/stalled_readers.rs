@@ -10,7 +10,7 @@ use crate::support::person::Person;
 use crate::support::wire::{Eio, Heard, Transport, Wire, within_deadline};
 
 /// Short, but longer than a busy machine keeps a reader waiting.
-const WRITE_TIMEOUT: (&str, &str) = ("NATTER_GATEWAY__WRITE_TIMEOUT", "1000");
+const WRITE_TIMEOUT: (&str, &str) = ("NATTER_GATEWAY__WRITE_TIMEOUT", "2500");
 
 /// The server's pings are a test's clock, and not to be answered in time.
 const TICKING: [(&str, &str); 2] =

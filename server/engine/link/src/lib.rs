@@ -83,7 +83,7 @@ pub enum Head {
 pub enum Above {
     Anything,
     /// Socket.IO, whose generations differ in more than their Engine.IO. What a client sends behind its CONNECT is held
-    /// back until the server says [`Link::connected`], or refuses it.
+    /// back until the server says [`Connection::connected`], or refuses it.
     SocketIo,
 }
 

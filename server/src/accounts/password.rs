@@ -1,29 +1,39 @@
 //! Password hashes: argon2id, computed beside the threads that serve requests.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
-use tokio::sync::Semaphore;
+use anyhow::{Context, anyhow};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Error, Result};
 
 /// Hashes and checks passwords: as many at once as there are cores, some more waiting, and the rest refused.
 ///
-/// The parameters are argon2's defaults, which are OWASP's first choice: 19 MiB, 2 passes, 1 lane.
+/// The parameters are argon2's defaults, which are OWASP's first choice: 19 MiB, 2 passes, 1 lane. It has threads of its
+/// own, each of which keeps its 19 MiB: allocated anew for each password, they fragment the heap until it is many times
+/// as large.
 pub struct Passwords {
-    cores: Arc<Semaphore>,
+    threads: ThreadPool,
     places: Arc<Semaphore>,
     /// The hash of nobody's password: checking against it costs what checking a real one does.
     nobody: Arc<str>,
 }
 
 impl Passwords {
-    pub fn new(cores: usize, queue: usize) -> Result<Self> {
-        Ok(Self {
-            cores: Arc::new(Semaphore::new(cores)),
-            places: Arc::new(Semaphore::new(cores + queue)),
-            nobody: hash_now(&crate::random::alphanumeric::<32>())?.into(),
-        })
+    pub fn new(cores: usize, queue: usize) -> anyhow::Result<Self> {
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(cores)
+            .thread_name(|_| "passwords".to_owned())
+            // Whoever waits for the result is told by its absence.
+            .panic_handler(|_| tracing::error!("a password check panicked"))
+            .build()
+            .context("passwords need threads")?;
+        let nobody = hash_of_nobody()?.into();
+        Ok(Self { threads, places: Arc::new(Semaphore::new(cores + queue)), nobody })
     }
 
     pub async fn hash(&self, password: String) -> Result<String> {
@@ -34,25 +44,120 @@ impl Passwords {
     pub async fn verify(&self, password: String, hash: Option<&str>) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.map_or_else(|| self.nobody.clone(), Arc::from);
-        let matches =
-            self.compute(move || Argon2::default().verify_password(password.as_bytes(), &*hash).is_ok()).await?;
+        let matches = self.compute(move || verify_now(&password, &hash)).await?;
         Ok(known && matches)
     }
 
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let place = self.places.clone().try_acquire_owned().map_err(|_| Error::Throttled(1))?;
-        let core = self.cores.clone().acquire_owned().await.map_err(|error| Error::Internal(error.into()))?;
-        // The permits go along: work goes on when its request is gone, and still takes its core.
-        let task = tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop((core, place));
-            result
+        let (sender, receiver) = oneshot::channel();
+        self.threads.spawn(move || {
+            // Nobody waits any more: the place is free without the work.
+            if !sender.is_closed() && sender.send(work()).is_err() {
+                tracing::debug!("nobody waits for a password check any more");
+            }
+            // Kept until here, whether or not somebody waits.
+            drop(place);
         });
-        task.await.map_err(|error| Error::Internal(error.into()))
+        receiver.await.map_err(|error| Error::Internal(error.into()))
     }
 }
 
+thread_local! {
+    static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
+
 fn hash_now(password: &str) -> Result<String> {
-    let hash = Argon2::default().hash_password(password.as_bytes());
-    hash.map(|hash| hash.to_string()).map_err(|error| Error::Internal(anyhow::anyhow!("argon2: {error}")))
+    let (params, salt) = (Params::default(), Salt::generate());
+    let output = derive(password, Algorithm::Argon2id, Version::V0x13, params, &salt);
+    output.and_then(|output| encode(salt, output)).map_err(failed)
+}
+
+/// A hash that no password has, but for one that nobody will find.
+fn hash_of_nobody() -> Result<String> {
+    let output = [Salt::generate(), Salt::generate()].iter().flat_map(|salt| salt.to_vec()).collect::<Vec<_>>();
+    let output = Output::new(&output).map_err(argon2::password_hash::Error::from);
+    output.and_then(|output| encode(Salt::generate(), output)).map_err(failed)
+}
+
+/// In the PHC string format.
+fn encode(salt: Salt, output: Output) -> argon2::password_hash::Result<String> {
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&Params::default())?,
+        salt: Some(salt),
+        hash: Some(output),
+    };
+    Ok(hash.to_string())
+}
+
+fn failed(error: argon2::password_hash::Error) -> Error {
+    Error::Internal(anyhow!("argon2: {error}"))
+}
+
+/// Whether `password` is the one of `hash`; of a hash that cannot be read it is not.
+fn verify_now(password: &str, hash: &str) -> bool {
+    let matches = || {
+        let hash = PasswordHash::new(hash).ok()?;
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+        let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+        let derived = derive(password, algorithm, version, Params::try_from(&hash).ok()?, &hash.salt?).ok()?;
+        // Compared in constant time.
+        Some(derived == hash.hash?)
+    };
+    matches().unwrap_or(false)
+}
+
+fn derive(
+    password: &str,
+    algorithm: Algorithm,
+    version: Version,
+    params: Params,
+    salt: &Salt,
+) -> argon2::password_hash::Result<Output> {
+    MEMORY.with_borrow_mut(|memory| {
+        let blocks = params.block_count().max(memory.len());
+        memory.resize(blocks, Block::default());
+        let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let argon2 = Argon2::new(algorithm, version, params);
+        let mut output = [0; Output::MAX_LENGTH];
+        let output = output.get_mut(..length).ok_or(argon2::password_hash::Error::OutputSize)?;
+        argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, memory)?;
+        Ok(Output::new(output)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hash_now, hash_of_nobody, verify_now};
+
+    #[test]
+    fn a_hash_matches_its_password_only() {
+        let hash = hash_now("qwerty").unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(verify_now("qwerty", &hash) && !verify_now("Qwerty", &hash));
+        assert_ne!(hash, hash_now("qwerty").unwrap());
+    }
+
+    #[test]
+    fn nobodys_hash_looks_like_anybodys_and_matches_nothing() {
+        let (nobody, somebody) = (hash_of_nobody().unwrap(), hash_now("qwerty").unwrap());
+        assert_eq!((nobody.len(), nobody.split_at(31).0), (somebody.len(), somebody.split_at(31).0));
+        assert!(!verify_now("qwerty", &nobody));
+    }
+
+    /// Made by the reference implementation: RFC 9106's designers' `argon2` command, with other parameters than ours.
+    #[test]
+    fn hashes_of_other_programs_match() {
+        let hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        assert!(verify_now("password", hash) && !verify_now("passwore", hash));
+    }
+
+    #[test]
+    fn what_is_no_hash_matches_nothing() {
+        for hash in ["", "qwerty", "$argon2id$v=19$m=19456,t=2,p=1$", "$argon2id$v=19$m=1,t=2,p=1$c29tZXNhbHQ$aGFzaA"] {
+            assert!(!verify_now("qwerty", hash), "{hash}");
+        }
+    }
 }

@@ -1,11 +1,15 @@
 //! The running server: its accept loop, its tasks, and how it stops.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, OptionFuture};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -22,9 +26,13 @@ use crate::event::Event;
 use crate::http::peer::Peer;
 use crate::{gateway, http};
 
-/// How long each of the two halves of a stop may take: the messages, then the connections.
-const PATIENCE: Duration = Duration::from_millis(4500);
-/// And the database.
+/// How long the parts of a stop may take: the messages, …
+const PATIENCE: Duration = Duration::from_secs(4);
+/// … clients that are between two polls, who come by once more to be told, …
+const FAREWELL: Duration = Duration::from_millis(500);
+/// … the connections, …
+const TRANSPORT_PATIENCE: Duration = Duration::from_secs(4);
+/// … and the database.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
 /// The pause after a connection could not be accepted, for want of file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -41,7 +49,7 @@ pub fn public_url(config: &Config, address: SocketAddr) -> String {
     }
 }
 
-/// Serves until `shutdown`, then stops taking connections, finishes what is queued, tells the sockets and returns.
+/// Serves until `shutdown`, then finishes what is queued, tells the sockets, stops taking connections and returns.
 ///
 /// # Errors
 /// Where one of the tasks that everything depends on has ended.
@@ -58,26 +66,28 @@ pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: im
 
     let connections = GracefulShutdown::new();
     let acceptor = Acceptor::new(&app.config, router);
-    tokio::pin!(shutdown);
-    loop {
+    {
+        let accepting = pin!(acceptor.accept(&listener, &connections));
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) => acceptor.serve(tcp, peer, &connections),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
             name = tasks.ended() => bail!("the task {name} has ended unexpectedly"),
-            () = &mut shutdown => break,
+            () = shutdown => {}
+            never = accepting => match never {},
         }
     }
+    tracing::info!("stopping");
+    let closing = {
+        let accepting = pin!(acceptor.accept(&listener, &connections));
+        tokio::select! {
+            closing = tell_all(&app, &io, &mut tasks) => closing,
+            never = accepting => match never {},
+        }
+    };
     drop(listener);
-    stop(&app, &io, tasks, connections).await
+    stop(&app, closing, tasks, connections).await
 }
 
-async fn stop(app: &App, io: &SocketIo, mut tasks: Tasks, connections: GracefulShutdown) -> Result<()> {
-    tracing::info!("stopping");
+/// Finishes the messages and tells the sockets. Returns what is left to close of them.
+async fn tell_all<'a>(app: &App, io: &'a SocketIo, tasks: &mut Tasks) -> Option<BoxFuture<'a, ()>> {
     let messages = async {
         app.log.close();
         tasks.wait_for("log").await;
@@ -87,10 +97,19 @@ async fn stop(app: &App, io: &SocketIo, mut tasks: Tasks, connections: GracefulS
     if tokio::time::timeout(PATIENCE, messages).await.is_err() {
         tracing::error!("messages were still queued when the server stopped");
     }
-    let transports = async {
-        tokio::join!(io.close(), connections.shutdown());
-    };
-    if tokio::time::timeout(PATIENCE, transports).await.is_err() {
+    let mut closing = io.close().boxed();
+    let closed = tokio::time::timeout(FAREWELL, &mut closing).await;
+    closed.is_err().then_some(closing)
+}
+
+async fn stop(
+    app: &App,
+    closing: Option<BoxFuture<'_, ()>>,
+    mut tasks: Tasks,
+    connections: GracefulShutdown,
+) -> Result<()> {
+    let transports = async { tokio::join!(OptionFuture::from(closing), connections.shutdown()) };
+    if tokio::time::timeout(TRANSPORT_PATIENCE, transports).await.is_err() {
         tracing::warn!("connections were still open when the server stopped");
     }
     // A task that is still at it holds a connection, for which closing would wait.
@@ -143,6 +162,19 @@ impl Acceptor {
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD_BYTES);
         Self { http, router, user_timeout: config.gateway.ping_interval + config.gateway.ping_timeout }
+    }
+
+    /// Serves whoever comes, for as long as it is polled.
+    async fn accept(&self, listener: &TcpListener, connections: &GracefulShutdown) -> Infallible {
+        loop {
+            match listener.accept().await {
+                Ok((tcp, peer)) => self.serve(tcp, peer, connections),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
     }
 
     fn serve(&self, tcp: TcpStream, peer: SocketAddr, connections: &GracefulShutdown) {

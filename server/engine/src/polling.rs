@@ -154,6 +154,10 @@ impl Drop for WaitingPoll<'_> {
         let is_polling = match &mut self.connection.state().carrier {
             Carrier::Polling(polling) => {
                 polling.poller = Poller::None;
+                if !self.is_answered {
+                    // Even where the session has ended before: nobody comes to be told of it.
+                    polling.drop_all();
+                }
                 true
             }
             // Its client has gone over to a websocket, and needs it no more.

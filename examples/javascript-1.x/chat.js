@@ -3,7 +3,7 @@
 const readline = require('readline');
 const io = require('socket.io-client');
 
-const server = process.env.NATTER_URL || 'http://localhost:3000';
+const server = process.env.SERVER_URL || 'http://localhost:3000';
 const [email, password] = process.argv.slice(2);
 
 signIn().then(chat).catch(error => {

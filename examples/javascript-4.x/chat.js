@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { io } from 'socket.io-client';
 
-const server = process.env.NATTER_URL ?? 'http://localhost:3000';
+const server = process.env.SERVER_URL ?? 'http://localhost:3000';
 const [email, password] = process.argv.slice(2);
 
 const token = await signIn();

@@ -7,7 +7,7 @@ import threading
 import requests
 import socketio
 
-server = os.environ.get("NATTER_URL", "http://localhost:3000")
+server = os.environ.get("SERVER_URL", "http://localhost:3000")
 email, password = sys.argv[1:]
 
 

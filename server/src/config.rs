@@ -15,6 +15,8 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Tag, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry;
+
 /// The reference of all settings, with their defaults and reasons.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
@@ -188,6 +190,14 @@ impl Config {
             layers = layers.merge(Toml::string(&text));
         }
         let defaults: Dict = Figment::from(Toml::string(DEFAULTS)).extract()?;
+        let environment: Vec<_> = environment.into_iter().collect();
+        for secret in SECRETS {
+            let is_given = |name: &str| environment.iter().any(|(given, _)| given == name);
+            ensure!(
+                !is_given(secret) || !is_given(&format!("{secret}_FILE")),
+                "{secret} and {secret}_FILE are both set: give one of them"
+            );
+        }
         for (name, text) in environment {
             if let Some((path, text)) = setting_of_variable(&defaults, &name, text)? {
                 layers = layers.merge(Serialized::default(&path, parse(&defaults, &path, &text, &name)?));
@@ -203,6 +213,7 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         let (gateway, chat) = (&self.gateway, &self.chat);
+        telemetry::filter(&self.log)?;
         ensure!(
             self.database_url.is_empty() || DATABASES.iter().any(|scheme| self.database_url.starts_with(scheme)),
             "database_url (DATABASE_URL) must begin with sqlite: or postgres://"
@@ -395,6 +406,7 @@ mod tests {
             ("HOST", "nowhere", "the setting host is wrong"),
             ("DATABASE_URL", "mysql://x", "DATABASE_URL"),
             ("NATTER_SECRET", "short", "NATTER_SECRET"),
+            ("RUST_LOG", "natter=loud", "RUST_LOG"),
             ("NATTER_CHAT__REPLAY_LIMIT", "0", "chat.replay_limit"),
             ("NATTER_CHAT__MAX_MESSAGE_BYTES", "2000000", "chat.max_message_bytes"),
         ];
@@ -411,6 +423,11 @@ mod tests {
         let config = load(&[("DATABASE_URL_FILE", file.path().to_str().unwrap())]).unwrap();
         assert_eq!(config.database_url, "postgres://natter:hush@db/natter");
         assert!(!config.redacted().unwrap().contains("hush"));
+        let both = [("DATABASE_URL_FILE", file.path().to_str().unwrap()), ("DATABASE_URL", "sqlite:x")];
+        assert_eq!(
+            load(&both).unwrap_err().to_string(),
+            "DATABASE_URL and DATABASE_URL_FILE are both set: give one of them"
+        );
         for url in ["postgres://db/n?user=n&password=hush", "postgres://n:a#hush@db/n", "postgres://n:hush@bad host/n"]
         {
             let config = load(&[("DATABASE_URL", url)]).unwrap();

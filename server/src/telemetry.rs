@@ -5,9 +5,13 @@ use std::io::IsTerminal;
 use anyhow::{Context, Result};
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging to standard error with `filter`, in the syntax of [`EnvFilter`].
-pub fn start(filter: &str) -> Result<()> {
-    let filter: EnvFilter = filter.parse().context("log (RUST_LOG) is not a filter")?;
+/// What is to be logged, in the syntax of [`EnvFilter`].
+pub fn filter(text: &str) -> Result<EnvFilter> {
+    text.parse().context("log (RUST_LOG) is not a filter")
+}
+
+/// Starts logging to standard error.
+pub fn start(filter: EnvFilter) -> Result<()> {
     // At finer levels it prints what people say and sign in with.
     let filter = filter.add_directive("tungstenite=info".parse()?);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -53,7 +53,7 @@ function start(t, example, program, ...args) {
   const child = spawn(program, args, {
     cwd: fileURLToPath(new URL(`../../examples/${example}`, import.meta.url)),
     // The address without its last slash, as people write it.
-    env: { ...process.env, NATTER_URL: natter.url.slice(0, -1) },
+    env: { ...process.env, SERVER_URL: natter.url.slice(0, -1) },
     stdio: ['pipe', 'pipe', 'inherit'],
     // npm starts a shell that starts Node.js: only as a group do all of them end.
     detached: true,

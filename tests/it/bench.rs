@@ -63,8 +63,10 @@ async fn what_is_not_heard_is_lost() {
     let app = start(Sqlite).await;
     let ann = Person::join(&app, "ann").await;
     let outcome = bench(&app, &["--token", &ann.token, "--rate", "5", "--hear", "message"]).await;
+    let told = outcome.done();
     // Ten messages to twenty clients.
-    assert_eq!(line(outcome.done(), "Faults"), "200 lost, 0 repeated, 0 reordered");
+    assert_eq!(line(told, "Faults"), "200 lost, 0 repeated, 0 reordered");
+    assert!(told.ends_with("(--user, --token)?\n"), "{told}");
 }
 
 #[tokio::test]

@@ -77,12 +77,15 @@ async fn a_new_password_logs_browsers_out_and_leaves_tokens_valid(#[values(Sqlit
 
 #[rstest]
 #[tokio::test]
-async fn promotion_opens_the_admin_site(#[values(Sqlite, Postgres)] storage: Storage) {
+async fn promotion_opens_the_admin_site_and_demotion_closes_it(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start(storage).await;
     let ann = Person::join(&app, "ann").await;
     let outcome = natter_beside(&app, &["user", "promote", "ANN@ref.example"], "").await;
     assert_eq!(outcome.done(), "ANN@ref.example can use the admin site.\n");
     assert_eq!(ann.get(&app, "/api/").answer().await.status, 200);
+    let outcome = natter_beside(&app, &["user", "demote", &ann.email], "").await;
+    assert_eq!(outcome.done(), "ann@ref.example can no longer use the admin site.\n");
+    assert_eq!(ann.get(&app, "/api/").answer().await.status, 403);
 }
 
 #[rstest]
@@ -113,7 +116,7 @@ async fn a_running_server_shuts_out_who_is_deactivated(#[values(Sqlite, Postgres
 #[tokio::test]
 async fn nobody_is_found_by_an_unknown_address(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start(storage).await;
-    for action in ["set-password", "promote", "deactivate", "activate"] {
+    for action in ["set-password", "promote", "demote", "deactivate", "activate"] {
         let outcome = natter_beside(&app, &["user", action, "nobody@ref.example"], "tree lamp\n").await;
         assert_eq!(outcome.failed(), "natter: nobody has the e-mail nobody@ref.example\n", "{action}");
     }

@@ -64,8 +64,9 @@ fn window_from(parameters: &Parameters, app: &App) -> Result<(From, u64)> {
 
 async fn create(State(app): State<App>, caller: CurrentUser, Data(data): Data) -> Result<(StatusCode, Json<Message>)> {
     let mut fields = Fields::of(&data);
-    let text = fields.required("message", Text::up_to(app.config.chat.max_message_bytes.get()).as_it_is());
-    let client_offset = fields.optional("clientOffset", Text::up_to(MAX_CLIENT_OFFSET_BYTES));
+    // How long it may be is told in bytes, and behind every door.
+    let text = fields.required("message", Text::up_to(usize::MAX).as_it_is());
+    let client_offset = fields.optional("clientOffset", Text::up_to(MAX_CLIENT_OFFSET_BYTES).or_null());
     fields.finish()?;
     let message = chat::post_and_wait(&app, &caller.user, text, client_offset).await?;
     Ok((StatusCode::CREATED, Json(message)))

@@ -37,7 +37,8 @@ pub struct Options {
     /// Get a token from Natter for this account. Its password is asked for, or read from standard input.
     #[arg(long, value_name = "EMAIL", conflicts_with = "token")]
     user: Option<String>,
-    /// A process of the server, to tell its processor time and memory; may be given for each.
+    /// A process of the server, to tell its processor time, and how much memory clients add to a server just started; may
+    /// be given for each.
     #[arg(long = "pid", value_name = "PID")]
     pids: Vec<i32>,
     /// The event that clients send to authenticate.
@@ -56,7 +57,7 @@ pub struct Options {
 
 const EXAMPLES: &str = "\
 Examples:
-  natter bench http://127.0.0.1:3000 --user ann@example.org --clients 1000 --rate 30 --pid $(pidof natter)
+  natter bench http://127.0.0.1:3000 --user ann@example.org --clients 1000 --rate 30 --pid 12345
   natter bench http://127.0.0.1:3000 --token $TOKEN --saturate
   natter bench http://127.0.0.1:8080 --send '[\"chat message\",\"TEXT\"]' --hear 'chat message'
                                              any server of Socket.IO 3 or newer that sends messages to all
@@ -83,7 +84,11 @@ pub async fn run(options: Options) -> Result<()> {
     });
     let report = measuring.await.context("the measurement broke off")??;
     interruption.abort();
-    super::say(&report.to_string())
+    super::say(&report.to_string())?;
+    if report.talk.is_some_and(|talk| talk.deliveries == 0) {
+        super::say("Nobody heard anything. Does the server want clients to authenticate (--user, --token)?\n")?;
+    }
+    Ok(())
 }
 
 impl Options {

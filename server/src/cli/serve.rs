@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::{serve, telemetry};
 
 pub async fn run(config: Config) -> Result<()> {
-    telemetry::start(&config.log)?;
+    telemetry::start(telemetry::filter(&config.log)?)?;
     let listener = TcpListener::bind((config.host, config.port))
         .await
         .with_context(|| format!("cannot listen on {}:{}", config.host, config.port))?;
@@ -35,7 +35,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
 fn welcome(app: &App) {
     let url = &app.public_url;
     let text = format!(
-        "Natter {version} is listening.
+        "Natter {version} is listening, as process {process}.
 
   Chat    {url}/
   API     {url}/api/
@@ -47,6 +47,7 @@ fn welcome(app: &App) {
   socket.on(\"server-got-message\", ({{ message }}) => console.log(message));
 ",
         version = env!("CARGO_PKG_VERSION"),
+        process = std::process::id(),
     );
     // A server without anybody at its terminal serves all the same.
     if let Err(error) = super::say(&text) {

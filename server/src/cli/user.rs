@@ -22,6 +22,8 @@ pub enum Action {
     SetPassword { email: String },
     /// Let an account use the admin site.
     Promote { email: String },
+    /// Let an account use the admin site no longer.
+    Demote { email: String },
     /// Shut an account out, at once and everywhere.
     Deactivate { email: String },
     /// Let a deactivated account in again.
@@ -61,6 +63,11 @@ async fn perform(app: &App, action: Action) -> Result<String> {
             let user = find(app, &email).await?;
             user::set_staff(app.database.write(), user.id, true).await?;
             Ok(format!("{email} can use the admin site."))
+        }
+        Action::Demote { email } => {
+            let user = find(app, &email).await?;
+            user::set_staff(app.database.write(), user.id, false).await?;
+            Ok(format!("{email} can no longer use the admin site."))
         }
         Action::Deactivate { email } => {
             let user = find(app, &email).await?;

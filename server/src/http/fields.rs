@@ -17,6 +17,8 @@ pub struct Fields<'a> {
 pub struct Text {
     pub max_characters: usize,
     pub may_be_blank: bool,
+    /// Whether null says the same as leaving it out.
+    pub may_be_null: bool,
     /// Whether the blanks around it are part of it.
     pub keeps_blanks: bool,
     /// Said of a value that has no text, such as a list.
@@ -25,12 +27,23 @@ pub struct Text {
 
 impl Text {
     pub const fn up_to(max_characters: usize) -> Self {
-        Self { max_characters, may_be_blank: false, keeps_blanks: false, not_a_text: "Not a valid string." }
+        Self {
+            max_characters,
+            may_be_blank: false,
+            may_be_null: false,
+            keeps_blanks: false,
+            not_a_text: "Not a valid string.",
+        }
     }
 
     #[must_use]
     pub const fn or_blank(self) -> Self {
         Self { may_be_blank: true, ..self }
+    }
+
+    #[must_use]
+    pub const fn or_null(self) -> Self {
+        Self { may_be_null: true, ..self }
     }
 
     #[must_use]
@@ -58,6 +71,7 @@ impl<'a> Fields<'a> {
             Value::String(text) if rule.keeps_blanks => text.clone(),
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) => number.to_string(),
+            Value::Null if rule.may_be_null => return None,
             Value::Null => return self.refuse(name, "This field may not be null."),
             Value::Bool(_) | Value::Array(_) | Value::Object(_) => return self.refuse(name, rule.not_a_text),
         };

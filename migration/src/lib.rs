@@ -7,6 +7,8 @@ use sea_orm_migration::prelude::*;
 
 mod m20261122_000001_create_accounts;
 mod m20261122_000002_create_chat;
+mod m20261123_000005_add_conversations;
+mod m20261123_000007_create_presences;
 
 /// All migrations in the order in which they are applied.
 pub struct Migrator;
@@ -14,6 +16,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_create_accounts::Migration), Box::new(m20261122_000002_create_chat::Migration)]
+        vec![
+            Box::new(m20261122_000001_create_accounts::Migration),
+            Box::new(m20261122_000002_create_chat::Migration),
+            Box::new(m20261123_000005_add_conversations::Migration),
+            Box::new(m20261123_000007_create_presences::Migration),
+        ]
     }
 }

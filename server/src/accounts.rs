@@ -87,6 +87,10 @@ pub async fn find_user(app: &App, id: UserId) -> Result<User> {
     user::by_id(app.database.read(), id).await?.ok_or(Error::NotFound)
 }
 
+pub async fn find_by_email(app: &App, email: &str) -> Result<Option<User>> {
+    user::by_email(app.database.read(), email).await
+}
+
 /// A new password logs the user's browsers out, and leaves the tokens valid that clients signed in for.
 ///
 /// # Errors

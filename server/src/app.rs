@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::event::{Event, Events};
 use crate::metrics::Metrics;
+use crate::presence::{self, Presence};
 
 /// The shared parts of a running server; a clone is a handle.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub struct Parts {
     pub tokens: Lookups,
     pub attempts: Attempts,
     pub log: Log,
+    pub presence: Presence,
     pub events: Events,
     pub metrics: Metrics,
 }
@@ -38,6 +40,7 @@ pub struct Parts {
 pub struct Queues {
     pub tokens: lookups::Reader,
     pub log: log::Writer,
+    pub presence: presence::Keeper,
     pub events: mpsc::Receiver<Event>,
 }
 
@@ -55,9 +58,13 @@ impl App {
         let attempts = Attempts::new(config.rate_limits, &config.accounts);
         let (events, event_queue) = Events::channel();
         let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone());
+        let presence = Presence::default();
+        let keeper = presence::Keeper::new(presence.clone(), database.clone(), events.clone());
         let metrics = Metrics::default();
-        let parts = Parts { config, public_url, secret, database, passwords, tokens, attempts, log, events, metrics };
-        Ok((Self(Arc::new(parts)), Queues { tokens: token_reader, log: log_writer, events: event_queue }))
+        let parts =
+            Parts { config, public_url, secret, database, passwords, tokens, attempts, log, presence, events, metrics };
+        let queues = Queues { tokens: token_reader, log: log_writer, presence: keeper, events: event_queue };
+        Ok((Self(Arc::new(parts)), queues))
     }
 
     /// Host and port under which the outside reaches this server.

@@ -91,6 +91,7 @@ pub struct Chat {
     pub queue_messages: NonZeroUsize,
     pub queue_bytes: NonZeroUsize,
     pub batch_messages: NonZeroUsize,
+    pub max_conversations: NonZeroUsize,
     pub replay_limit: NonZeroU64,
     pub recent_messages: NonZeroUsize,
     pub recent_bytes: NonZeroUsize,

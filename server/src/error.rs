@@ -131,6 +131,18 @@ impl Error {
         }
     }
 
+    /// A word for programs, where a status would be out of place.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotAuthenticated | Self::BadCredentials(_) | Self::Csrf(_) => "unauthenticated",
+            Self::PermissionDenied => "forbidden",
+            Self::NotFound => "not-found",
+            Self::Throttled(_) => "overloaded",
+            _ if self.status().is_server_error() => "unavailable",
+            _ => "invalid",
+        }
+    }
+
     /// Seconds after which the same request may succeed.
     fn retry_after(&self) -> Option<u64> {
         match self {

@@ -2,17 +2,29 @@
 
 use tokio::sync::mpsc;
 
+use crate::accounts::UserId;
 use crate::accounts::revocation::Revocation;
-use crate::chat::Message;
+use crate::chat::{ConversationId, Message, Reach};
+use crate::presence::Person;
 
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Messages of one conversation, in the order of their `seq`.
     MessagesPosted(Vec<Message>),
+    /// A message was edited or deleted, by the change of this number.
+    MessageChanged { number: i64, message: Message },
+    /// Its members, or what it is called, are no longer the same.
+    ConversationChanged(ConversationId),
+    /// Somebody has read so far, which their other devices want to know.
+    Read { user: UserId, conversation: ConversationId, seq: i64 },
+    /// Somebody writes, and may or may not say something.
+    Typing { conversation: ConversationId, author: Person },
+    /// Who is here is no longer who was.
+    PresenceChanged { come: Vec<Person>, gone: Vec<UserId> },
     /// Tokens or users that may no longer be used.
     Revoked(Vec<Revocation>),
-    /// The log has messages up to this `seq`, whoever has written them.
-    LogReaches(i64),
+    /// The log reaches so far, whoever has written what is there.
+    LogReaches { reach: Reach, members_changed: bool },
     /// Nothing comes after this.
     Stopping,
 }
@@ -27,6 +39,13 @@ impl Events {
     pub fn channel() -> (Self, mpsc::Receiver<Event>) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         (Self(sender), receiver)
+    }
+
+    /// For what is not worth waiting for.
+    pub fn mention(&self, event: Event) {
+        if self.0.try_send(event).is_err() {
+            tracing::debug!("an event was not mentioned, as its hearer is busy");
+        }
     }
 
     /// Waits while the hearer is busy. Without a hearer, which is so only while the server stops, nobody is left to tell.

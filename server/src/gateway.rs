@@ -8,6 +8,7 @@ mod disconnect;
 mod fan_out;
 mod front;
 mod handshake;
+mod lane;
 mod packet;
 mod session;
 mod watch;
@@ -25,10 +26,11 @@ use socketioxide::handler::ConnectHandler;
 use tokio::sync::mpsc;
 
 use crate::app::App;
+use crate::chat::Reach;
 use crate::config;
 use crate::event::Event;
 use fan_out::{FanOut, Joins};
-use session::{Hears, Inbound, Listener, Session};
+use session::{Inbound, Listener, Session};
 
 /// What a running gateway consists of.
 pub struct Gateway {
@@ -39,10 +41,10 @@ pub struct Gateway {
     pub io: SocketIo,
 }
 
-/// Puts Socket.IO beside `routes`. `newest_seq` is where the log stands.
-pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, newest_seq: i64) -> Gateway {
+/// Puts Socket.IO beside `routes`. `everyone` is where the first conversation stands.
+pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, everyone: Reach) -> Gateway {
     let (layer, io) = configure(&app.config.gateway).build_layer();
-    let (fan_out, joins) = FanOut::new(app.clone(), io.clone(), events, newest_seq);
+    let (fan_out, joins) = FanOut::new(app.clone(), io.clone(), events, everyone);
 
     let context = Arc::new(Context { app: app.clone(), joins });
     let (first, then) = (context.clone(), context);
@@ -90,8 +92,8 @@ impl<A: Adapter> Context<A> {
     /// Readies a socket before its client is told that it is connected, so that no event of a fast client is lost.
     fn prepare(self: Arc<Self>, socket: &SocketRef<A>) {
         let session = Session::new(self.app.clone(), self.joins.clone());
-        socket.on("authentication", Listener { session: session.clone(), hears: Hears::Authentication });
-        socket.on("client-sent-message", Listener { session: session.clone(), hears: Hears::Message });
+        // One for all events: a table of them would be the largest part of an idle socket.
+        socket.on_fallback(Listener { session: session.clone() });
         socket.extensions.insert(session);
         socket.on_disconnect(move |socket: SocketRef<A>| {
             self.note_cut(&socket);

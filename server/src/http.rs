@@ -25,13 +25,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
-use crate::{accounts, admin, chat};
+use crate::{accounts, admin, chat, presence};
 
 pub fn router(app: App) -> Router {
     let timeout = Duration::from_secs(app.config.http.request_timeout_seconds.get());
 
     // Answers in the conventions of Django REST framework.
-    let api = Router::new().merge(api::root()).merge(accounts::routes::routes()).merge(chat::routes::routes());
+    let api = Router::new()
+        .merge(api::root())
+        .merge(accounts::routes::routes())
+        .merge(chat::routes::routes())
+        .merge(chat::conversation_routes::routes())
+        .merge(presence::routes::routes());
 
     // For browsers: every form is protected from forgery, in one place.
     let pages = Router::new()

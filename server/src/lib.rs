@@ -3,7 +3,7 @@
 //! The rooms of the house, in reading order:
 //!
 //! * [`config`], [`app`], [`error`], [`event`]: what everybody shares.
-//! * [`accounts`]: who people are. [`chat`]: what they say. [`admin`]: who looks after it.
+//! * [`accounts`]: who people are. [`presence`]: who is here. [`chat`]: what they say. [`admin`]: who looks after it.
 //! * [`http`] and [`gateway`]: the doorways for requests and for sockets.
 //! * [`serve`]: all of it, running. [`cli`]: how it is started and looked after.
 //! * [`database`], [`telemetry`], [`metrics`], [`random`]: the cellar.
@@ -20,6 +20,7 @@ pub mod event;
 pub mod gateway;
 pub mod http;
 pub mod metrics;
+pub mod presence;
 pub mod random;
 pub mod serve;
 pub mod telemetry;

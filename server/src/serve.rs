@@ -54,13 +54,14 @@ pub fn public_url(config: &Config, address: SocketAddr) -> String {
 /// # Errors
 /// Where one of the tasks that everything depends on has ended.
 pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let newest_seq = chat::newest_seq(&app).await.context("the log cannot be read")?;
+    let everyone = chat::reach(&app, chat::EVERYONE).await.context("the log cannot be read")?;
     let gateway::Gateway { router, fan_out, watch, io } =
-        gateway::build(&app, http::router(app.clone()), queues.events, newest_seq);
+        gateway::build(&app, http::router(app.clone()), queues.events, everyone);
 
     let mut tasks = Tasks::default();
     tasks.spawn("tokens", queues.tokens.run());
     tasks.spawn("log", queues.log.run());
+    tasks.spawn("presence", queues.presence.run());
     tasks.spawn("fan-out", fan_out.run());
     tasks.spawn("watch", watch.run());
 

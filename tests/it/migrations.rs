@@ -10,8 +10,17 @@ use crate::support::app::start;
 use crate::support::command::natter_beside;
 use crate::support::person::Person;
 
-const TABLES: [&str; 7] =
-    ["users", "tokens", "sessions", "revocations", "conversations", "conversation_members", "messages"];
+const TABLES: [&str; 9] = [
+    "users",
+    "tokens",
+    "sessions",
+    "revocations",
+    "conversations",
+    "conversation_members",
+    "messages",
+    "nodes",
+    "presences",
+];
 
 #[rstest]
 #[tokio::test]

@@ -37,7 +37,7 @@ pub fn routes() -> Router<App> {
 
 /// A user as the API shows them.
 #[derive(Serialize)]
-struct UserRecord {
+pub struct UserRecord {
     id: UserId,
     email: String,
     first_name: String,

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::email::{self, Email};
 use crate::error::{Error, Result};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, DeriveValueType)]
 #[sea_orm(try_from_u64)]
 pub struct UserId(pub i64);
 

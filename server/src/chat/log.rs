@@ -3,14 +3,16 @@
 //! One task takes what has been queued, as much as there is, and commits it in one transaction, in the order of the
 //! queue. Only what is committed is broadcast or acknowledged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sea_orm::ConnectionTrait;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::conversation::{self, ConversationId};
+use super::conversation::{self, ConversationId, EVERYONE};
 use super::message::{self, Message, Named, NewMessage};
+use super::{member, to_microseconds};
 use crate::accounts::UserId;
 use crate::config::Chat;
 use crate::database::Database;
@@ -19,6 +21,7 @@ use crate::event::{Event, Events};
 
 /// A message that somebody wants to post.
 pub struct Post {
+    pub conversation: ConversationId,
     pub author: UserId,
     pub email: Arc<str>,
     pub text: String,
@@ -35,6 +38,10 @@ pub type Reply = Box<dyn FnOnce(Result<Message, Refusal>) + Send + Sync>;
 pub enum Refusal {
     /// Nobody has signed in on this socket.
     Unauthenticated,
+    /// The author is not in the conversation, if there is one.
+    NotAMember,
+    /// There is no such message to change.
+    NotFound,
     /// The message itself is at fault.
     Invalid(&'static str),
     /// The queue is full.
@@ -51,6 +58,8 @@ impl Refusal {
     pub fn code(self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
+            Self::NotAMember => "forbidden",
+            Self::NotFound => "not-found",
             Self::Invalid(_) => "invalid",
             Self::Overloaded => "overloaded",
             Self::Stopping => "stopping",
@@ -62,6 +71,8 @@ impl Refusal {
     pub fn message(self) -> &'static str {
         match self {
             Self::Unauthenticated => "Authentication credentials were not provided.",
+            Self::NotAMember => "You are not in this conversation.",
+            Self::NotFound => "There is no such message.",
             Self::Invalid(message) => message,
             Self::Overloaded => "Too many messages are waiting, try again later.",
             Self::Stopping => "The server is stopping, try again later.",
@@ -129,16 +140,24 @@ impl Writer {
     }
 
     async fn write(&self, posts: Vec<Post>) {
-        match self.commit(conversation::EVERYONE, &posts).await {
-            Ok(Committed { new, results }) => {
-                if !new.is_empty() {
-                    self.events.publish(Event::MessagesPosted(new)).await;
-                }
-                for (post, result) in posts.into_iter().zip(results) {
-                    (post.reply)(result);
+        // In the order of their ids, in which every node takes their locks, so that none waits for another in a circle.
+        let mut lanes: BTreeMap<ConversationId, Vec<Post>> = BTreeMap::new();
+        for post in posts {
+            lanes.entry(post.conversation).or_default().push(post);
+        }
+        match self.commit(&lanes).await {
+            Ok(committed) => {
+                for (posts, Committed { new, results }) in lanes.into_values().zip(committed) {
+                    if !new.is_empty() {
+                        self.events.publish(Event::MessagesPosted(new)).await;
+                    }
+                    for (post, result) in posts.into_iter().zip(results) {
+                        (post.reply)(result);
+                    }
                 }
             }
             Err(error) => {
+                let posts: Vec<_> = lanes.into_values().flatten().collect();
                 tracing::error!(%error, messages = posts.len(), "messages could not be stored");
                 for post in posts {
                     (post.reply)(Err(Refusal::Unavailable));
@@ -147,29 +166,58 @@ impl Writer {
         }
     }
 
-    async fn commit(&self, conversation: ConversationId, posts: &[Post]) -> Result<Committed> {
+    async fn commit(&self, lanes: &BTreeMap<ConversationId, Vec<Post>>) -> Result<Vec<Committed>> {
         let transaction = self.database.begin().await?;
-        // Takes the conversation's lock, so that what follows sees all messages before it, whoever wrote them.
-        let count = i64::try_from(posts.len()).unwrap_or(i64::MAX);
-        let last = conversation::take_seqs(&transaction, conversation, count).await?;
-        let names: Vec<_> =
-            posts.iter().filter_map(|post| Some((post.author, post.client_offset.as_deref()?))).collect();
-        let known = if names.is_empty() {
-            HashMap::new()
-        } else {
-            message::by_client_offset(&transaction, conversation, &names).await?
-        };
-        let numbered = number(conversation, last - count, posts, known);
-        if !numbered.new.is_empty() {
-            message::insert_all(&transaction, conversation, numbered.rows(posts)).await?;
-        }
-        let repeats = posts.len() - numbered.new.len();
-        if repeats > 0 {
-            conversation::take_seqs(&transaction, conversation, -i64::try_from(repeats).unwrap_or(i64::MAX)).await?;
+        let mut committed = Vec::with_capacity(lanes.len());
+        for (conversation, posts) in lanes {
+            committed.push(append(&transaction, *conversation, posts).await?);
         }
         transaction.commit().await?;
-        Ok(numbered)
+        Ok(committed)
     }
+}
+
+/// Appends posts to one conversation.
+async fn append(transaction: &impl ConnectionTrait, conversation: ConversationId, posts: &[Post]) -> Result<Committed> {
+    let allowed = allowed(transaction, conversation, posts).await?;
+    let count = allowed.iter().filter(|is_allowed| **is_allowed).count();
+    if count == 0 {
+        return Ok(number(conversation, 0, posts, &allowed, HashMap::new()));
+    }
+    // Takes the conversation's lock, so that what follows sees all messages before it, whoever wrote them.
+    let last = conversation::take_seqs(transaction, conversation, signed(count)).await?;
+    let names: Vec<_> = posts.iter().filter_map(|post| Some((post.author, post.client_offset.as_deref()?))).collect();
+    let known = if names.is_empty() {
+        HashMap::new()
+    } else {
+        message::by_client_offset(transaction, conversation, &names).await?
+    };
+    let numbered = number(conversation, last - signed(count), posts, &allowed, known);
+    if !numbered.new.is_empty() {
+        message::insert_all(transaction, conversation, numbered.rows(posts)).await?;
+    }
+    let repeats = count - numbered.new.len();
+    if repeats > 0 {
+        conversation::take_seqs(transaction, conversation, -signed(repeats)).await?;
+    }
+    Ok(numbered)
+}
+
+/// For each post whether its author is in the conversation. Nobody is in one that does not exist.
+async fn allowed(
+    transaction: &impl ConnectionTrait,
+    conversation: ConversationId,
+    posts: &[Post],
+) -> Result<Vec<bool>> {
+    if conversation == EVERYONE {
+        return Ok(vec![true; posts.len()]);
+    }
+    let members = member::among(transaction, conversation, posts.iter().map(|post| post.author)).await?;
+    Ok(posts.iter().map(|post| members.contains(&post.author)).collect())
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// What a transaction has done.
@@ -186,14 +234,24 @@ fn number(
     conversation: ConversationId,
     last: i64,
     posts: &[Post],
+    allowed: &[bool],
     mut known: HashMap<(UserId, String), Named>,
 ) -> Committed {
     let now = to_microseconds(OffsetDateTime::now_utc());
     let mut committed = Committed { new: Vec::new(), results: Vec::with_capacity(posts.len()) };
-    for post in posts {
+    for (post, is_allowed) in posts.iter().zip(allowed) {
+        if !is_allowed {
+            committed.results.push(Err(Refusal::NotAMember));
+            continue;
+        }
         let name = post.client_offset.as_ref().map(|offset| (post.author, offset.clone()));
         if let Some(first) = name.as_ref().and_then(|name| known.get(name)) {
-            let result = if first.text == post.text { Ok(first.message.clone()) } else { Err(NAME_TAKEN) };
+            // What has been edited since is not compared: it was the same once, as far as anybody can tell.
+            let result = if first.text.as_ref().is_none_or(|text| *text == post.text) {
+                Ok(first.message.clone())
+            } else {
+                Err(NAME_TAKEN)
+            };
             committed.results.push(result);
             continue;
         }
@@ -203,9 +261,11 @@ fn number(
             seq: last + i64::try_from(committed.new.len()).unwrap_or(i64::MAX) + 1,
             author: post.author,
             created_at: now,
+            edited_at: None,
+            deleted_at: None,
         };
         if let Some(name) = name {
-            known.insert(name, Named { message: message.clone(), text: post.text.clone() });
+            known.insert(name, Named { message: message.clone(), text: Some(post.text.clone()) });
         }
         committed.new.push(message.clone());
         committed.results.push(Ok(message));
@@ -230,9 +290,4 @@ impl Committed {
             })
         })
     }
-}
-
-/// The precision that every database keeps, so that a message has one time, live and in the history.
-fn to_microseconds(time: OffsetDateTime) -> OffsetDateTime {
-    time.replace_nanosecond(time.microsecond() * 1_000).unwrap_or(time)
 }

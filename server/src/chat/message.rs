@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ExprTrait;
-use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -25,6 +25,9 @@ pub struct Model {
     pub text: String,
     pub client_offset: Option<String>,
     pub created_at: OffsetDateTime,
+    pub change: Option<i64>,
+    pub edited_at: Option<OffsetDateTime>,
+    pub deleted_at: Option<OffsetDateTime>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -44,6 +47,12 @@ pub struct Message {
     pub author: UserId,
     #[serde(rename = "time", with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// When its text was last changed.
+    #[serde(rename = "edited", with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<OffsetDateTime>,
+    /// When its author took it back: nobody sees its text from then on.
+    #[serde(rename = "deleted", with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<OffsetDateTime>,
 }
 
 impl Message {
@@ -55,12 +64,15 @@ impl Message {
 
 impl From<Model> for Message {
     fn from(message: Model) -> Self {
+        let text = if message.deleted_at.is_some() { "" } else { &message.text };
         Self {
-            line: Self::line(&message.author_email, &message.text),
+            line: Self::line(&message.author_email, text),
             conversation: message.conversation_id,
             seq: message.seq,
             author: message.author_id,
             created_at: message.created_at,
+            edited_at: message.edited_at,
+            deleted_at: message.deleted_at,
         }
     }
 }
@@ -97,7 +109,8 @@ pub async fn insert_all(
 /// A stored message, with the name that its author gave it.
 pub struct Named {
     pub message: Message,
-    pub text: String,
+    /// As it was sent; none where it has been edited or deleted since.
+    pub text: Option<String>,
 }
 
 /// Stored messages by author and the name that the author gave them.
@@ -116,7 +129,7 @@ pub async fn by_client_offset(
     let found = Entity::find().filter(Column::ConversationId.eq(conversation)).filter(wanted).all(db).await?;
     let pairs = found.into_iter().filter_map(|row| {
         let name = (row.author_id, row.client_offset.clone()?);
-        let text = row.text.clone();
+        let text = row.change.is_none().then(|| row.text.clone());
         Some((name, Named { message: row.into(), text }))
     });
     Ok(pairs.collect())
@@ -134,4 +147,47 @@ pub async fn before(db: &impl ConnectionTrait, id: ConversationId, seq: i64, lim
     let query = Entity::find().filter(Column::ConversationId.eq(id)).filter(Column::Seq.lt(seq));
     let query = query.order_by_desc(Column::Seq).limit(limit);
     Ok(query.all(db).await?.into_iter().map(Message::from).collect())
+}
+
+pub async fn by_seq(db: &impl ConnectionTrait, id: ConversationId, seq: i64) -> Result<Option<Model>> {
+    Ok(Entity::find().filter(Column::ConversationId.eq(id)).filter(Column::Seq.eq(seq)).one(db).await?)
+}
+
+/// What becomes of a message's text.
+pub enum Change {
+    Edited(String),
+    Deleted,
+}
+
+/// Changes a message. `number` is that of the change: see [`super::conversation::take_change`].
+pub async fn change(
+    transaction: &impl ConnectionTrait,
+    message: Model,
+    change: Change,
+    number: i64,
+) -> Result<Message> {
+    let now = super::to_microseconds(OffsetDateTime::now_utc());
+    let mut message = message.into_active_model();
+    message.change = Set(Some(number));
+    match change {
+        Change::Edited(text) => {
+            message.text = Set(text);
+            message.edited_at = Set(Some(now));
+        }
+        Change::Deleted => message.deleted_at = Set(Some(now)),
+    }
+    Ok(message.update(transaction).await?.into())
+}
+
+/// The first `limit` messages that have changed after the change `number`, in the order of their last change; with that
+/// change's number.
+pub async fn changed_after(
+    db: &impl ConnectionTrait,
+    id: ConversationId,
+    number: i64,
+    limit: u64,
+) -> Result<Vec<(i64, Message)>> {
+    let query = Entity::find().filter(Column::ConversationId.eq(id)).filter(Column::Change.gt(number));
+    let changed = query.order_by_asc(Column::Change).limit(limit).all(db).await?;
+    Ok(changed.into_iter().filter_map(|row| Some((row.change?, row.into()))).collect())
 }

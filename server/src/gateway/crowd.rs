@@ -1,4 +1,4 @@
-//! All authenticated sockets, in rooms of a bounded size.
+//! All sockets that hear a conversation, in rooms of a bounded size.
 //!
 //! A broadcast to a room holds locks that connecting sockets wait for, and what it queues is best written while the
 //! memory it went through is still in the processor's cache. So neither is done for all sockets at once.
@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::chat::ConversationId;
+
 /// Sockets in one room.
 const SEATS: usize = 256;
 
-/// The rooms. One that everybody has left is used again, or forgotten when another must be opened.
-#[derive(Default)]
+/// The rooms of a conversation. One that everybody has left is used again, or forgotten when another must be opened.
 pub struct Crowd {
+    conversation: ConversationId,
     rooms: Vec<Arc<Room>>,
     /// Names are given out once.
     opened: u64,
@@ -26,6 +28,10 @@ struct Room {
 pub struct Seat(Arc<Room>);
 
 impl Crowd {
+    pub fn of(conversation: ConversationId) -> Self {
+        Self { conversation, rooms: Vec::new(), opened: 0 }
+    }
+
     /// The place of the next socket. The rooms are looked through from the newest, as those before are mostly full.
     pub fn seat(&mut self) -> Seat {
         let has_room = |room: &&Arc<Room>| room.taken.load(Ordering::Relaxed) < SEATS;
@@ -40,9 +46,16 @@ impl Crowd {
     fn open(&mut self) -> Arc<Room> {
         self.rooms.retain(|room| room.taken.load(Ordering::Relaxed) > 0);
         self.opened += 1;
-        let room = Arc::new(Room { name: format!("everyone:{}", self.opened), taken: AtomicUsize::new(0) });
+        let room = Arc::new(Room {
+            name: format!("crowd:{}:{}", self.conversation.0, self.opened),
+            taken: AtomicUsize::new(0),
+        });
         self.rooms.push(room.clone());
         room
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rooms().next().is_none()
     }
 
     /// The names of the rooms that somebody is in.
@@ -68,17 +81,18 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::{Crowd, SEATS};
+    use crate::chat::EVERYONE;
 
     #[test]
     fn rooms_fill_up_and_are_forgotten_when_everybody_has_left() {
-        let mut crowd = Crowd::default();
+        let mut crowd = Crowd::of(EVERYONE);
         let mut seats: Vec<_> = (0..=SEATS).map(|_| crowd.seat()).collect();
-        assert_eq!(crowd.rooms().collect::<Vec<_>>(), ["everyone:1", "everyone:2"]);
-        assert_eq!(seats.iter().filter(|seat| seat.room() == "everyone:1").count(), SEATS);
+        assert_eq!(crowd.rooms().collect::<Vec<_>>(), ["crowd:1:1", "crowd:1:2"]);
+        assert_eq!(seats.iter().filter(|seat| seat.room() == "crowd:1:1").count(), SEATS);
 
         seats.remove(0);
         seats.pop();
-        assert_eq!(crowd.rooms().collect::<Vec<_>>(), ["everyone:1"]);
+        assert_eq!(crowd.rooms().collect::<Vec<_>>(), ["crowd:1:1"]);
         seats.extend((0..=SEATS).map(|_| crowd.seat()));
         assert_eq!(crowd.rooms().count(), 2);
 

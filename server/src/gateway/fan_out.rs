@@ -3,36 +3,54 @@
 //! One task sends every message, lets sockets in and disconnects those whose credentials were taken back, one after the
 //! other. So a socket that is let in has heard everything up to a known `seq`, and hears everything after it.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::value::RawValue;
+use serde::Serialize;
+use serde_json::json;
 use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
 use socketioxide::{SendError, SocketError, SocketIo};
 use tokio::sync::{mpsc, oneshot};
 
-use super::crowd::Crowd;
+use super::crowd::Seat;
 use super::disconnect;
+use super::lane::{Encoded, Lane};
 use super::session::Session;
 use crate::accounts::revocation::Revocation;
 use crate::accounts::{Identity, TokenId, UserId};
 use crate::app::App;
-use crate::chat::{self, Message};
+use crate::chat::{self, ConversationId, EVERYONE, Message, Reach};
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::presence::Person;
 
 /// Events on the wire.
 pub mod names {
     pub const AUTHENTICATED: &str = "authenticated";
     pub const MESSAGE: &str = "server-got-message";
     pub const HISTORY_GAP: &str = "history-gap";
+    pub const CHANGED: &str = "message-changed";
+    pub const CONVERSATION_JOINED: &str = "conversation-joined";
+    pub const CONVERSATION_LEFT: &str = "conversation-left";
+    pub const CONVERSATION_CHANGED: &str = "conversation-changed";
+    pub const CONVERSATION_READ: &str = "conversation-read";
+    pub const TYPING: &str = "typing";
+    pub const PRESENCE: &str = "presence-changed";
 }
 
 /// Sockets on the stock engine, which drops what a socket cannot take, and of a broadcast does not say whose it was. Ours
 /// cuts that socket, so that it may be broadcast to: see [`Crowd`].
-const ONE_BY_ONE: &str = "one by one";
+fn one_by_one(id: ConversationId) -> String {
+    format!("one by one:{}", id.0)
+}
+
+/// Sockets of a conversation that have asked for more than the original sent: see [`Hears`].
+fn attentive(id: ConversationId) -> String {
+    format!("attentive:{}", id.0)
+}
 
 fn room_of_user(id: UserId) -> String {
     format!("user:{}", id.0)
@@ -55,67 +73,70 @@ const JOINS: usize = 1024;
 const PORTION_BYTES: usize = 512 * 1024;
 const PORTION_MESSAGES: usize = 128;
 
+/// Of how many people one event tells.
+const PEOPLE: usize = 500;
+
+/// What a socket hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hears {
+    /// What the original sent: the messages of the first conversation.
+    Everyone,
+    /// All conversations that its user is in, and what else happens there.
+    All,
+}
+
 pub struct FanOut<A: Adapter> {
     app: App,
     io: SocketIo<A>,
     events: mpsc::Receiver<Event>,
     joins: mpsc::Receiver<Join<A>>,
-    revocations: Arc<AtomicU64>,
-    /// The last message sent.
-    seq: i64,
-    crowd: Crowd,
-    /// The newest messages sent, without a gap, up to `seq`.
-    recent: VecDeque<Encoded>,
-    recent_bytes: usize,
-}
-
-/// A message as JSON, made once for all who hear it.
-struct Encoded {
-    seq: i64,
-    json: Box<RawValue>,
+    generation: Arc<AtomicU64>,
+    /// The first conversation, and the others that somebody hears from here.
+    lanes: HashMap<ConversationId, Lane>,
 }
 
 /// A socket that wants to hear.
 pub struct Join<A: Adapter> {
     pub socket: SocketRef<A>,
     pub identity: Identity,
-    /// The last message that the client has, if it wants what came after.
-    pub offset: Option<i64>,
-    /// [`Joins::revocations`] from before its token was looked up.
-    pub revocations: u64,
+    pub hears: Hears,
+    /// What its user is in, each with the last message that the client has, if it wants what came after.
+    pub conversations: Vec<(ConversationId, Option<i64>)>,
+    /// [`Joins::generation`] from before its token and conversations were looked up.
+    pub generation: u64,
     /// Whether it has been told already that it is authenticated.
     pub is_told: bool,
-    pub reply: oneshot::Sender<Joined>,
+    pub reply: oneshot::Sender<Result<Joined>>,
 }
 
 #[derive(Debug)]
 pub enum Joined {
     /// It hears everything from here on.
     Hears,
-    /// Something was revoked meanwhile: its token may be no longer valid.
+    /// Something was revoked, or somebody came or went, meanwhile: what was looked up may no longer hold.
     LookAgain,
     /// It has missed more than is kept in memory. It must be sent the log up to `seq` first.
-    Behind { seq: i64 },
+    Behind { conversation: ConversationId, seq: i64 },
     /// It knows of more than has been sent from here, which is up to `seq`.
-    Ahead { seq: i64 },
+    Ahead { conversation: ConversationId, seq: i64 },
 }
 
 /// The way in, for sockets that have authenticated.
 pub struct Joins<A: Adapter> {
     queue: mpsc::Sender<Join<A>>,
-    revocations: Arc<AtomicU64>,
+    generation: Arc<AtomicU64>,
 }
 
 impl<A: Adapter> Clone for Joins<A> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), revocations: self.revocations.clone() }
+        Self { queue: self.queue.clone(), generation: self.generation.clone() }
     }
 }
 
 impl<A: Adapter> Joins<A> {
-    /// How many revocations have been acted on.
-    pub fn revocations(&self) -> u64 {
-        self.revocations.load(Ordering::Acquire)
+    /// Raised whenever what was looked up before may no longer hold.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     pub async fn send(&self, join: Join<A>) -> Result<()> {
@@ -124,12 +145,13 @@ impl<A: Adapter> Joins<A> {
 }
 
 impl<A: Adapter> FanOut<A> {
-    pub fn new(app: App, io: SocketIo<A>, events: mpsc::Receiver<Event>, seq: i64) -> (Self, Joins<A>) {
+    /// Sends what comes after `everyone`, where the first conversation stands.
+    pub fn new(app: App, io: SocketIo<A>, events: mpsc::Receiver<Event>, everyone: Reach) -> (Self, Joins<A>) {
         let (queue, joins) = mpsc::channel(JOINS);
-        let revocations = Arc::new(AtomicU64::new(0));
-        let recent = VecDeque::new();
-        let way_in = Joins { queue, revocations: revocations.clone() };
-        (Self { app, io, events, joins, revocations, seq, crowd: Crowd::default(), recent, recent_bytes: 0 }, way_in)
+        let generation = Arc::new(AtomicU64::new(0));
+        let way_in = Joins { queue, generation: generation.clone() };
+        let lanes = HashMap::from([(EVERYONE, Lane::new(&app, everyone))]);
+        (Self { app, io, events, joins, generation, lanes }, way_in)
     }
 
     /// Runs until the server stops.
@@ -147,91 +169,320 @@ impl<A: Adapter> FanOut<A> {
                         break;
                     }
                 }
-                Some(join) = self.joins.recv() => self.admit(join),
+                Some(join) = self.joins.recv() => self.admit(join).await,
             }
         }
     }
 
     /// Reads the newest messages, so that the clients that come back to a server that was started anew find them in memory.
     async fn recall(&mut self) {
-        let kept = i64::try_from(self.app.config.chat.recent_messages.get()).unwrap_or(i64::MAX);
-        if let Err(error) = self.recall_after(self.seq.saturating_sub(kept).max(0)).await {
+        let Some(lane) = self.lanes.get_mut(&EVERYONE) else { return };
+        let kept = i64::try_from(lane.memory()).unwrap_or(i64::MAX);
+        if let Err(error) = recall_after(&self.app, lane, lane.seq.saturating_sub(kept).max(0)).await {
             tracing::error!(%error, "the newest messages could not be read");
-            self.recent.clear();
-            self.recent_bytes = 0;
-        }
-    }
-
-    async fn recall_after(&mut self, mut seq: i64) -> Result<()> {
-        while seq < self.seq {
-            let page = chat::missed(&self.app, seq, LOG_PAGE).await?;
-            let page: Vec<_> = page.into_iter().take_while(|message| message.seq <= self.seq).collect();
-            seq = page.last().ok_or(Error::NotFound)?.seq;
-            self.remember(page.iter().map(Encoded::of).collect::<Result<_>>()?);
-        }
-        Ok(())
-    }
-
-    async fn hear(&mut self, event: Event) {
-        match event {
-            Event::MessagesPosted(messages) => self.send_or_retry(messages).await,
-            Event::LogReaches(seq) => self.catch_up_or_retry(seq).await,
-            Event::Revoked(revocations) => self.revoke(&revocations),
-            Event::Stopping => {}
+            lane.forget();
         }
     }
 
     /// What fails here is tried again: the log is looked at several times a second.
-    async fn send_or_retry(&mut self, messages: Vec<Message>) {
-        if let Err(error) = self.send_all(messages).await {
-            tracing::error!(%error, "messages could not be sent");
+    async fn hear(&mut self, event: Event) {
+        let heard = match event {
+            Event::MessagesPosted(messages) => self.send_all(messages).await,
+            Event::MessageChanged { number, message } => self.send_change(number, &message).await,
+            Event::ConversationChanged(id) => self.update_members(id).await,
+            Event::Read { user, conversation, seq } => {
+                self.tell_read(user, conversation, seq);
+                Ok(())
+            }
+            Event::Typing { conversation, author } => {
+                self.tell_typing(conversation, &author).await;
+                Ok(())
+            }
+            Event::PresenceChanged { come, gone } => {
+                self.tell_presence(&come, &gone).await;
+                Ok(())
+            }
+            Event::LogReaches { reach, members_changed } => self.catch_up(reach, members_changed).await,
+            Event::Revoked(revocations) => {
+                self.revoke(&revocations);
+                Ok(())
+            }
+            Event::Stopping => Ok(()),
+        };
+        if let Err(error) = heard {
+            tracing::error!(%error, "what has happened could not be sent");
         }
     }
 
-    async fn catch_up_or_retry(&mut self, seq: i64) {
-        if let Err(error) = self.catch_up(seq).await {
-            tracing::error!(%error, "the log could not be read");
-        }
-    }
-
-    /// Sends messages in the order of `seq`. Those that were committed by others, or whose event was lost, are read from
-    /// the log first.
+    /// Sends messages of one conversation in the order of `seq`. Those that were committed by others, or whose event was
+    /// lost, are read from the log first.
     async fn send_all(&mut self, mut messages: Vec<Message>) -> Result<()> {
         let Some(first) = messages.first() else { return Ok(()) };
-        self.catch_up(first.seq - 1).await?;
-        messages.retain(|message| message.seq > self.seq);
-        self.send(&messages).await
+        let Some(lane) = self.lanes.get_mut(&first.conversation) else { return Ok(()) };
+        let sender = Sender { app: &self.app, io: &self.io };
+        sender.catch_up(lane, first.seq - 1).await?;
+        messages.retain(|message| message.seq > lane.seq);
+        sender.send(lane, &messages).await
     }
 
+    async fn send_change(&mut self, number: i64, message: &Message) -> Result<()> {
+        let Some(lane) = self.lanes.get_mut(&message.conversation) else { return Ok(()) };
+        let sender = Sender { app: &self.app, io: &self.io };
+        if number == lane.change + 1 {
+            sender.send_change(lane, number, message).await
+        } else {
+            sender.catch_up_changes(lane, number).await
+        }
+    }
+
+    /// Sends what the log has, if that is news.
+    async fn catch_up(&mut self, reach: Reach, members_changed: bool) -> Result<()> {
+        if members_changed {
+            self.update_members(reach.id).await?;
+        }
+        let Some(lane) = self.lanes.get_mut(&reach.id) else { return Ok(()) };
+        if reach.id != EVERYONE && lane.crowd.is_empty() {
+            self.lanes.remove(&reach.id);
+            return Ok(());
+        }
+        let sender = Sender { app: &self.app, io: &self.io };
+        sender.catch_up(lane, reach.last_seq).await?;
+        sender.catch_up_changes(lane, reach.last_change).await
+    }
+
+    /// Lets those hear a conversation who are in it, and nobody else.
+    async fn update_members(&mut self, id: ConversationId) -> Result<()> {
+        if id == EVERYONE {
+            return Ok(());
+        }
+        let version = chat::reach(&self.app, id).await?.version;
+        if self.lanes.get(&id).is_some_and(|lane| lane.version == version) {
+            // Told already: by whoever has changed it, or by the watch.
+            return Ok(());
+        }
+        // From here on, a join whose conversations were looked up before must look again.
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let sockets: Vec<_> = self.io.to(attentive(EVERYONE)).sockets().into_iter().filter_map(listener).collect();
+        let users = sockets.iter().map(|(_, _, user)| *user);
+        let members = chat::members_among(&self.app, id, users.collect::<std::collections::HashSet<_>>()).await?;
+        for (socket, session, user) in sockets {
+            match (members.contains(&user), session.has_seat(id)) {
+                (true, false) => {
+                    let lane = self.open_lane(id).await?;
+                    session.take_seat(id, sit(&socket, lane, Hears::All));
+                    tell(&socket, names::CONVERSATION_JOINED, &json!({ "conversation": id, "seq": lane.seq }));
+                }
+                (true, true) => tell(&socket, names::CONVERSATION_CHANGED, &json!({ "conversation": id })),
+                (false, true) => {
+                    if let Some(seat) = session.leave_seat(id) {
+                        socket.leave([seat.room().to_owned(), one_by_one(id), attentive(id)]);
+                    }
+                    tell(&socket, names::CONVERSATION_LEFT, &json!({ "conversation": id }));
+                }
+                (false, false) => {}
+            }
+        }
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.version = version;
+        }
+        Ok(())
+    }
+
+    async fn open_lane(&mut self, id: ConversationId) -> Result<&mut Lane> {
+        match self.lanes.entry(id) {
+            Entry::Occupied(lane) => Ok(lane.into_mut()),
+            Entry::Vacant(place) => {
+                let reach = chat::reach(&self.app, id).await?;
+                Ok(place.insert(Lane::new(&self.app, reach)))
+            }
+        }
+    }
+
+    /// Only the user's own devices hear how far they have read.
+    fn tell_read(&self, user: UserId, id: ConversationId, seq: i64) {
+        let read = json!({ "conversation": id, "seq": seq });
+        for (socket, _, _) in self.io.to(room_of_user(user)).sockets().into_iter().filter_map(listener) {
+            tell(&socket, names::CONVERSATION_READ, &read);
+        }
+    }
+
+    async fn tell_typing(&self, id: ConversationId, author: &Person) {
+        let typing = json!({ "conversation": id, "user": author.id, "email": author.email });
+        self.tell_all(id, names::TYPING, &typing).await;
+    }
+
+    /// In portions: a packet has a size that clients take.
+    async fn tell_presence(&self, come: &[Person], gone: &[UserId]) {
+        for come in come.chunks(PEOPLE) {
+            self.tell_all(EVERYONE, names::PRESENCE, &json!({ "come": come, "gone": [] })).await;
+        }
+        for gone in gone.chunks(PEOPLE) {
+            self.tell_all(EVERYONE, names::PRESENCE, &json!({ "come": [], "gone": gone })).await;
+        }
+    }
+
+    async fn tell_all(&self, id: ConversationId, event: &'static str, data: &serde_json::Value) {
+        if let Err(error) = self.io.to(attentive(id)).emit(event, data).await {
+            tracing::debug!(%error, event, "some sockets are closing");
+        }
+    }
+
+    async fn admit(&mut self, join: Join<A>) {
+        let joined = self.try_admit(&join).await;
+        if join.reply.send(joined).is_err() {
+            tracing::debug!("a socket has gone while it was let in");
+        }
+    }
+
+    async fn try_admit(&mut self, join: &Join<A>) -> Result<Joined> {
+        let Join { socket, identity, hears, conversations, generation, is_told, .. } = join;
+        if *generation != self.generation.load(Ordering::Acquire) {
+            return Ok(Joined::LookAgain);
+        }
+        if !is_told {
+            tell(socket, names::AUTHENTICATED, &true);
+        }
+        let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Ok(Joined::Hears) };
+        for (id, _) in conversations {
+            self.open_lane(*id).await?;
+        }
+        let is_in = session.has_seat(EVERYONE);
+        if !is_in && let Some(not_yet) = self.what_is_missing(conversations) {
+            return Ok(not_yet);
+        }
+        if is_in {
+            // Somebody else's, or another token's, from now on.
+            socket.leave_all();
+        } else if self.send_recent(socket, conversations).is_err() {
+            Sender { app: &self.app, io: &self.io }.cut(socket);
+            return Ok(Joined::Hears);
+        }
+        let mut seats = Vec::with_capacity(conversations.len());
+        for (id, offset) in conversations {
+            let lane = self.open_lane(*id).await?;
+            seats.push((*id, sit(socket, lane, *hears)));
+            if offset.is_none() && *id != EVERYONE {
+                tell(socket, names::CONVERSATION_JOINED, &json!({ "conversation": id, "seq": lane.seq }));
+            }
+        }
+        socket.join([room_of_user(identity.user), room_of_token(identity.token)]);
+        let is_seated = session.take_seats(identity, *hears, seats);
+        if !is_seated || !socket.connected() || disconnect::link(socket).is_some_and(|link| link.has_ended()) {
+            // It has gone meanwhile, and nobody else would take it out of its rooms any more.
+            socket.leave_all();
+        }
+        Ok(Joined::Hears)
+    }
+
+    /// What must be done before a socket can hear these conversations from where it is.
+    fn what_is_missing(&self, conversations: &[(ConversationId, Option<i64>)]) -> Option<Joined> {
+        conversations.iter().find_map(|(id, offset)| {
+            let (conversation, offset, lane) = (*id, (*offset)?, self.lanes.get(id)?);
+            if offset > lane.seq {
+                return Some(Joined::Ahead { conversation, seq: lane.seq });
+            }
+            let is_kept = lane.recent_after(offset, self.replay_limit()).is_some();
+            (!is_kept).then_some(Joined::Behind { conversation, seq: lane.seq })
+        })
+    }
+
+    fn send_recent(&self, socket: &SocketRef<A>, conversations: &[(ConversationId, Option<i64>)]) -> Result<(), ()> {
+        let missed = conversations.iter().filter_map(|(id, offset)| {
+            let lane = self.lanes.get(id)?;
+            lane.recent_after((*offset)?, self.replay_limit())
+        });
+        emit_all(socket, missed.flatten())
+    }
+
+    fn replay_limit(&self) -> i64 {
+        i64::try_from(self.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX)
+    }
+
+    fn revoke(&self, revocations: &[Revocation]) {
+        // From here on, a join whose token was looked up before must look again.
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        for revocation in revocations {
+            let rooms = [revocation.token_id.map(room_of_token), revocation.user_id.map(room_of_user)];
+            for room in rooms.into_iter().flatten() {
+                for socket in self.io.to(room).sockets() {
+                    disconnect::dismiss(&socket);
+                }
+            }
+        }
+    }
+}
+
+/// An attentive socket, with its session and its user.
+fn listener<A: Adapter>(socket: SocketRef<A>) -> Option<(SocketRef<A>, Arc<Session<A>>, UserId)> {
+    let session = socket.extensions.get::<Arc<Session<A>>>()?.clone();
+    let user = session.attentive_user()?;
+    Some((socket, session, user))
+}
+
+/// Takes a place where the socket hears what is said from here on.
+fn sit<A: Adapter>(socket: &SocketRef<A>, lane: &mut Lane, hears: Hears) -> Seat {
+    let seat = lane.crowd.seat();
+    let is_ours = disconnect::link(socket).is_some();
+    socket.join(if is_ours { seat.room().to_owned() } else { one_by_one(lane.id) });
+    if hears == Hears::All {
+        socket.join(attentive(lane.id));
+    }
+    seat
+}
+
+/// Tells one socket. One that does not take it is closing, or is cut by the engine.
+fn tell<A: Adapter>(socket: &SocketRef<A>, event: &'static str, data: &impl Serialize) {
+    if let Err(error) = socket.emit(event, data) {
+        tracing::debug!(%error, event, "a client could not be told");
+    }
+}
+
+async fn recall_after(app: &App, lane: &mut Lane, mut seq: i64) -> Result<()> {
+    while seq < lane.seq {
+        let page = chat::missed(app, lane.id, seq, LOG_PAGE).await?;
+        let page: Vec<_> = page.into_iter().take_while(|message| message.seq <= lane.seq).collect();
+        seq = page.last().ok_or(Error::NotFound)?.seq;
+        lane.remember(page.iter().map(Encoded::of).collect::<Result<_>>()?);
+    }
+    Ok(())
+}
+
+/// Sends to those who hear a lane.
+struct Sender<'a, A: Adapter> {
+    app: &'a App,
+    io: &'a SocketIo<A>,
+}
+
+impl<A: Adapter> Sender<'_, A> {
     /// Sends what the log has up to `seq`, if that is news.
-    async fn catch_up(&mut self, seq: i64) -> Result<()> {
-        while self.seq < seq {
-            let missed = chat::missed(&self.app, self.seq, LOG_PAGE).await?;
+    async fn catch_up(&self, lane: &mut Lane, seq: i64) -> Result<()> {
+        while lane.seq < seq {
+            let missed = chat::missed(self.app, lane.id, lane.seq, LOG_PAGE).await?;
             let missed: Vec<_> = missed.into_iter().take_while(|message| message.seq <= seq).collect();
             if missed.is_empty() {
                 break;
             }
-            self.send(&missed).await?;
+            self.send(lane, &missed).await?;
         }
         Ok(())
     }
 
-    async fn send(&mut self, messages: &[Message]) -> Result<()> {
+    async fn send(&self, lane: &mut Lane, messages: &[Message]) -> Result<()> {
         let encoded = messages.iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
         let Some(last) = encoded.last() else { return Ok(()) };
-        self.seq = last.seq;
+        lane.seq = last.seq;
         let config = &self.app.config.gateway;
         let messages = PORTION_MESSAGES.min(config.send_queue.get() / 2).max(1);
         let bytes = PORTION_BYTES.min(config.send_queue_bytes.get() / 2);
         for portion in portions(&encoded, messages, bytes) {
-            self.send_portion(portion).await;
+            self.send_portion(lane, portion).await;
         }
-        self.remember(encoded);
+        lane.remember(encoded);
         Ok(())
     }
 
-    async fn send_portion(&self, portion: &[Encoded]) {
-        for room in self.crowd.rooms() {
+    async fn send_portion(&self, lane: &Lane, portion: &[Encoded]) {
+        for room in lane.crowd.rooms() {
             for encoded in portion {
                 if let Err(error) = self.io.to(room.to_owned()).emit(names::MESSAGE, &encoded.json).await {
                     tracing::debug!(%error, "some sockets are closing");
@@ -240,7 +491,7 @@ impl<A: Adapter> FanOut<A> {
             // Nobody joins meanwhile.
             tokio::task::yield_now().await;
         }
-        for socket in self.io.to(ONE_BY_ONE).sockets() {
+        for socket in self.io.to(one_by_one(lane.id)).sockets() {
             if emit_all(&socket, portion.iter()).is_err() {
                 self.cut(&socket);
             }
@@ -248,15 +499,29 @@ impl<A: Adapter> FanOut<A> {
         }
     }
 
-    fn remember(&mut self, encoded: Vec<Encoded>) {
-        let (messages, bytes) = (&self.app.config.chat.recent_messages, &self.app.config.chat.recent_bytes);
-        self.recent_bytes += encoded.iter().map(Encoded::len).sum::<usize>();
-        self.recent.extend(encoded);
-        while (self.recent.len() > messages.get() || self.recent_bytes > bytes.get())
-            && let Some(oldest) = self.recent.pop_front()
-        {
-            self.recent_bytes -= oldest.len();
+    /// Sends the changes up to `number`, as far as they are news: of each message how it is now.
+    async fn catch_up_changes(&self, lane: &mut Lane, number: i64) -> Result<()> {
+        while lane.change < number {
+            let changed = chat::changed(self.app, lane.id, lane.change, LOG_PAGE).await?;
+            if changed.is_empty() {
+                // The numbers between are of messages that have changed again.
+                lane.change = number;
+            }
+            for (number, message) in changed {
+                self.send_change(lane, number, &message).await?;
+            }
         }
+        Ok(())
+    }
+
+    async fn send_change(&self, lane: &mut Lane, number: i64, message: &Message) -> Result<()> {
+        let encoded = Encoded::of(message)?;
+        lane.change = number;
+        if let Err(error) = self.io.to(attentive(lane.id)).emit(names::CHANGED, &encoded.json).await {
+            tracing::debug!(%error, "some sockets are closing");
+        }
+        lane.replace(encoded);
+        Ok(())
     }
 
     /// A client that does not keep up is told nothing more, so that what it has heard has no hole. Its connection breaks,
@@ -270,79 +535,16 @@ impl<A: Adapter> FanOut<A> {
         tracing::info!("a client that does not keep up is cut off");
         disconnect::hang_up(socket);
     }
-
-    fn admit(&mut self, join: Join<A>) {
-        let joined = self.try_admit(&join);
-        if join.reply.send(joined).is_err() {
-            tracing::debug!("a socket has gone while it was let in");
-        }
-    }
-
-    fn try_admit(&mut self, join: &Join<A>) -> Joined {
-        let Join { socket, identity, offset, revocations, is_told, .. } = join;
-        if *revocations != self.revocations.load(Ordering::Acquire) {
-            return Joined::LookAgain;
-        }
-        if !is_told && let Err(error) = socket.emit(names::AUTHENTICATED, &true) {
-            tracing::debug!(%error, "an authenticated client could not be told");
-        }
-        let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Joined::Hears };
-        let is_in = session.has_seat();
-        if let Some(offset) = offset.filter(|_| !is_in) {
-            if offset > self.seq {
-                return Joined::Ahead { seq: self.seq };
-            }
-            let Some(missed) = self.recent_after(offset) else {
-                return Joined::Behind { seq: self.seq };
-            };
-            if emit_all(socket, missed).is_err() {
-                self.cut(socket);
-                return Joined::Hears;
-            }
-        }
-        if is_in {
-            // Somebody else's, or another token's, from now on.
-            socket.leave_all();
-        }
-        let seat = self.crowd.seat();
-        let link = disconnect::link(socket);
-        let everyone = if link.is_some() { seat.room() } else { ONE_BY_ONE };
-        socket.join([everyone.to_owned(), room_of_user(identity.user), room_of_token(identity.token)]);
-        let is_seated = session.take_seat(seat);
-        if !is_seated || !socket.connected() || link.is_some_and(|link| link.has_ended()) {
-            // It has gone meanwhile, and nobody else would take it out of its rooms any more.
-            socket.leave_all();
-        }
-        Joined::Hears
-    }
-
-    /// What came after `offset`, if all of it is still in memory.
-    fn recent_after(&self, offset: i64) -> Option<impl Iterator<Item = &Encoded>> {
-        let oldest = self.recent.front().map_or(self.seq + 1, |encoded| encoded.seq);
-        let limit = i64::try_from(self.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
-        let is_here = oldest - 1 <= offset && self.seq - offset <= limit;
-        is_here.then(|| self.recent.iter().skip_while(move |encoded| encoded.seq <= offset))
-    }
-
-    fn revoke(&self, revocations: &[Revocation]) {
-        // From here on, a join whose token was looked up before must look again.
-        self.revocations.fetch_add(1, Ordering::AcqRel);
-        for revocation in revocations {
-            let rooms = [revocation.token_id.map(room_of_token), revocation.user_id.map(room_of_user)];
-            for room in rooms.into_iter().flatten() {
-                for socket in self.io.to(room).sockets() {
-                    disconnect::dismiss(&socket);
-                }
-            }
-        }
-    }
 }
 
 /// Events as one whose messages follow each other without a hole, in which other nodes' would be. The more there is to
 /// send, the more a socket is sent at once.
 fn gathered(events: impl Iterator<Item = Event>) -> Vec<Event> {
     let follows = |before: &[Message], messages: &[Message]| {
-        before.last().zip(messages.first()).is_some_and(|(last, first)| first.seq == last.seq + 1)
+        before
+            .last()
+            .zip(messages.first())
+            .is_some_and(|(last, first)| first.conversation == last.conversation && first.seq == last.seq + 1)
     };
     let mut gathered = Vec::new();
     for event in events {
@@ -369,17 +571,6 @@ fn portions(mut messages: &[Encoded], most: usize, most_bytes: usize) -> impl It
         messages = rest;
         Some(portion).filter(|portion| !portion.is_empty())
     })
-}
-
-impl Encoded {
-    fn of(message: &Message) -> Result<Self> {
-        let json = serde_json::value::to_raw_value(message).map_err(|error| Error::Internal(error.into()))?;
-        Ok(Self { seq: message.seq, json })
-    }
-
-    fn len(&self) -> usize {
-        self.json.get().len()
-    }
 }
 
 /// Whether a socket could take all messages. Who misses one must not hear a later one.
@@ -410,6 +601,8 @@ mod tests {
             seq,
             author: UserId(1),
             created_at: OffsetDateTime::UNIX_EPOCH,
+            edited_at: None,
+            deleted_at: None,
         };
         Event::MessagesPosted(seqs.map(message).collect())
     }
@@ -423,7 +616,7 @@ mod tests {
 
     #[test]
     fn messages_are_sent_together_as_far_as_no_other_node_has_posted_between_them() {
-        let events = [posted(1..=2), posted(3..=4), posted(6..=6), Event::LogReaches(6), posted(7..=7)];
+        let events = [posted(1..=2), posted(3..=4), posted(6..=6), Event::Revoked(Vec::new()), posted(7..=7)];
         let gathered: Vec<_> = gathered(events.into_iter()).iter().map(seqs).collect();
         assert_eq!(gathered, [vec![1, 2, 3, 4], vec![6], vec![], vec![7]]);
     }

@@ -1,5 +1,6 @@
 //! `authentication` → `authenticated` | `unauthorized`, and the deadline.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::disconnect;
-use super::fan_out::{Join, Joined, names};
+use super::fan_out::{Hears, Join, Joined, names};
 use super::session::Session;
-use crate::accounts::{self, Identity};
-use crate::chat;
+use crate::accounts::{self, Identity, UserId};
+use crate::chat::{self, ConversationId, EVERYONE};
 use crate::error::{Error, Result};
 
 /// How many messages of a replay are read at once.
@@ -44,54 +45,89 @@ pub async fn authenticate<A: Adapter>(session: Arc<Session<A>>, socket: SocketRe
     }
 }
 
+/// What a client says of itself.
+struct Credentials<'a> {
+    token: &'a str,
+    hears: Hears,
+    /// The last message that it has of each conversation.
+    offsets: HashMap<ConversationId, i64>,
+}
+
+impl<'a> Credentials<'a> {
+    /// `{token[, serverOffset][, conversations: {<id>: <offset>, …}]}`; what is no offset counts as none.
+    fn of(payload: &'a Value) -> Result<Self> {
+        let offset = |value: &Value| value.as_i64().filter(|offset| *offset >= 0);
+        let token = payload.get("token").and_then(Value::as_str).ok_or(Error::BadCredentials("no token"))?;
+        let named = payload.get("conversations").and_then(Value::as_object);
+        let named_offsets = named.into_iter().flatten();
+        let mut offsets: HashMap<_, _> =
+            named_offsets.filter_map(|(id, value)| Some((ConversationId(id.parse().ok()?), offset(value)?))).collect();
+        if let Some(offset) = payload.get("serverOffset").and_then(offset) {
+            offsets.insert(EVERYONE, offset);
+        }
+        let hears = if named.is_some() { Hears::All } else { Hears::Everyone };
+        Ok(Self { token, hears, offsets })
+    }
+
+    /// What this user hears by these credentials.
+    async fn conversations(&self, session: &Session<impl Adapter>, user: UserId) -> Result<Vec<ConversationId>> {
+        let mut conversations = vec![EVERYONE];
+        if self.hears == Hears::All {
+            conversations.extend(chat::conversations_of(&session.app, user).await?);
+        }
+        Ok(conversations)
+    }
+}
+
 async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, payload: &Value) -> Result<Identity> {
-    let token = payload.get("token").and_then(Value::as_str).ok_or(Error::BadCredentials("no token"))?;
+    let mut credentials = Credentials::of(payload)?;
     let mut is_told = false;
-    let mut offset = payload.get("serverOffset").and_then(Value::as_i64).filter(|offset| *offset >= 0);
     let deadline = Instant::now() + session.app.config.gateway.ping_timeout;
     loop {
-        // Before the look-up, so that what is revoked after it is noticed at the join.
-        let revocations = session.joins.revocations();
-        let (token, user) = accounts::user_of_token(&session.app, token).await?;
+        // Before the look-ups, so that what is revoked after them is noticed at the join.
+        let generation = session.joins.generation();
+        let (token, user) = accounts::user_of_token(&session.app, credentials.token).await?;
         session.accept();
         let identity = Identity { user: user.id, email: user.email.as_str().into(), token };
+        let conversations = credentials.conversations(session, user.id).await?;
         loop {
-            match join(session, socket, &identity, offset, revocations, is_told).await? {
+            let offsets = &mut credentials.offsets;
+            let conversations = conversations.iter().map(|id| (*id, offsets.get(id).copied())).collect();
+            let (reply, answer) = oneshot::channel();
+            let join = Join {
+                socket: socket.clone(),
+                identity: identity.clone(),
+                hears: credentials.hears,
+                conversations,
+                generation,
+                is_told,
+                reply,
+            };
+            session.joins.send(join).await?;
+            match answer.await.map_err(|_| Error::Unavailable("the gateway has stopped"))?? {
                 Joined::Hears => return Ok(identity),
                 Joined::LookAgain => break,
-                Joined::Behind { seq } => {
-                    is_told = true;
-                    offset = Some(replay(session, socket, offset.unwrap_or(seq), seq).await?);
+                Joined::Behind { conversation, seq } => {
+                    let offset = offsets.entry(conversation).or_insert(seq);
+                    *offset = replay(session, socket, conversation, *offset, seq).await?;
                 }
                 // An ack or the history may name a message that is still to be sent from here.
-                Joined::Ahead { .. } if offset <= Some(chat::newest_seq(&session.app).await?) => {
-                    is_told = true;
+                Joined::Ahead { conversation, .. }
+                    if offsets.get(&conversation) <= Some(&chat::reach(&session.app, conversation).await?.last_seq) =>
+                {
                     if Instant::now() > deadline || !socket.connected() {
                         return Err(Error::Unavailable("a client has gone, or what it knows of does not come"));
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
-                Joined::Ahead { seq } => {
-                    is_told = true;
-                    offset = Some(tell_gap(session, socket, offset.unwrap_or(seq), seq + 1).await?);
+                Joined::Ahead { conversation, seq } => {
+                    let offset = offsets.entry(conversation).or_insert(seq);
+                    *offset = tell_gap(session, socket, conversation, *offset, seq + 1).await?;
                 }
             }
+            is_told = true;
         }
     }
-}
-
-async fn join<A: Adapter>(
-    session: &Arc<Session<A>>,
-    socket: &SocketRef<A>,
-    identity: &Identity,
-    offset: Option<i64>,
-    revocations: u64,
-    is_told: bool,
-) -> Result<Joined> {
-    let (reply, answer) = oneshot::channel();
-    let (socket, identity) = (socket.clone(), identity.clone());
-    session.joins.send(Join { socket, identity, offset, revocations, is_told, reply }).await?;
-    answer.await.map_err(|_| Error::Unavailable("the gateway has stopped"))
 }
 
 /// Sends what a client has missed after `offset` and up to `seq`, as far as the limit allows; else it is told of the
@@ -99,15 +135,16 @@ async fn join<A: Adapter>(
 async fn replay<A: Adapter>(
     session: &Arc<Session<A>>,
     socket: &SocketRef<A>,
+    conversation: ConversationId,
     mut offset: i64,
     seq: i64,
 ) -> Result<i64> {
     let limit = i64::try_from(session.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
     if seq - offset > limit {
-        offset = tell_gap(session, socket, offset, seq - limit + 1).await?;
+        offset = tell_gap(session, socket, conversation, offset, seq - limit + 1).await?;
     }
     while offset < seq {
-        let page = chat::missed(&session.app, offset, REPLAY_PAGE).await?;
+        let page = chat::missed(&session.app, conversation, offset, REPLAY_PAGE).await?;
         for message in page.iter().take_while(|message| message.seq <= seq) {
             emit(session, socket, names::MESSAGE, message).await?;
             offset = message.seq;
@@ -120,8 +157,14 @@ async fn replay<A: Adapter>(
 }
 
 /// Says that the next message after `offset` will be `next`. Returns where the client stands then.
-async fn tell_gap<A: Adapter>(session: &Session<A>, socket: &SocketRef<A>, offset: i64, next: i64) -> Result<i64> {
-    let gap = json!({ "conversation": chat::EVERYONE, "after": offset, "next": next });
+async fn tell_gap<A: Adapter>(
+    session: &Session<A>,
+    socket: &SocketRef<A>,
+    conversation: ConversationId,
+    offset: i64,
+    next: i64,
+) -> Result<i64> {
+    let gap = json!({ "conversation": conversation, "after": offset, "next": next });
     emit(session, socket, names::HISTORY_GAP, &gap).await?;
     Ok(next - 1)
 }

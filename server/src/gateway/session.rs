@@ -5,20 +5,28 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use socketioxide::adapter::Adapter;
-use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::extract::{AckSender, Event as EventName, SocketRef};
 use socketioxide::handler::{self, FromMessageParts, MessageHandler};
 use socketioxide::socket::Socket;
 
 use super::crowd::Seat;
-use super::fan_out::Joins;
+use super::fan_out::{Hears, Joins};
 use super::{disconnect, handshake, packet};
-use crate::accounts::Identity;
+use crate::accounts::{Identity, UserId};
 use crate::app::App;
-use crate::chat;
-use crate::chat::Refusal;
+use crate::chat::socket::Request;
+use crate::chat::{self, ConversationId, Refusal};
+use crate::event::Event;
+use crate::presence::{Person, Stay};
+
+/// How many requests of one socket are answered at a time.
+const MAX_REQUESTS: usize = 16;
+/// How often others are told that somebody writes.
+const TYPING_PAUSE: Duration = Duration::from_secs(1);
 
 pub struct Session<A: Adapter> {
     pub app: App,
@@ -33,8 +41,15 @@ struct State<A: Adapter> {
     is_accepted: bool,
     /// The server has ended the socket: nothing it sends counts any more.
     is_over: bool,
-    /// While it hears.
-    seat: Option<Seat>,
+    /// What it hears.
+    seats: Vec<(ConversationId, Seat)>,
+    /// Who it is that asked for more than the original sent.
+    attentive: Option<UserId>,
+    stay: Option<Stay>,
+    /// When others were last told that it writes.
+    typed_at: Option<Instant>,
+    /// Requests that are being answered.
+    requests: usize,
     waiting: VecDeque<Inbound<A>>,
 }
 
@@ -42,6 +57,8 @@ struct State<A: Adapter> {
 pub enum Inbound<A: Adapter> {
     Authentication(Value),
     Message { payload: Value, ack: Option<AckSender<A>> },
+    Typing(Value),
+    Request { request: Request, payload: Value, ack: Option<AckSender<A>> },
 }
 
 impl<A: Adapter> Session<A> {
@@ -51,7 +68,11 @@ impl<A: Adapter> Session<A> {
             is_authenticating: false,
             is_accepted: false,
             is_over: false,
-            seat: None,
+            seats: Vec::new(),
+            attentive: None,
+            stay: None,
+            typed_at: None,
+            requests: 0,
             waiting: VecDeque::new(),
         };
         app.metrics.sockets.up();
@@ -83,7 +104,32 @@ impl<A: Adapter> Session<A> {
             (Inbound::Message { payload, ack }, Some(identity)) => {
                 chat::socket::receive(&self.app, identity, &payload, socket, ack);
             }
-            (message, None) => refuse(message),
+            (Inbound::Typing(payload), Some(identity)) => {
+                let author = Person { id: identity.user, email: identity.email.clone() };
+                self.mention_typing(state, chat::socket::conversation_of(&payload), author);
+            }
+            (Inbound::Request { request, payload, ack }, Some(identity)) => {
+                if state.requests >= MAX_REQUESTS {
+                    return chat::socket::refuse_if_asked(ack, Refusal::Overloaded);
+                }
+                state.requests += 1;
+                let (session, identity) = (self.clone(), identity.clone());
+                tokio::spawn(async move {
+                    chat::socket::answer(&session.app, &identity, request, &payload, ack).await;
+                    session.state().requests -= 1;
+                });
+            }
+            (inbound, None) => refuse(inbound),
+        }
+    }
+
+    /// Others need not hear of each key.
+    fn mention_typing(&self, state: &mut State<A>, conversation: Option<ConversationId>, author: Person) {
+        let heard = conversation.filter(|id| state.seats.iter().any(|(seat, _)| seat == id));
+        let is_soon = state.typed_at.is_some_and(|at| at.elapsed() < TYPING_PAUSE);
+        if let Some(conversation) = heard.filter(|_| !is_soon) {
+            state.typed_at = Some(Instant::now());
+            self.app.events.mention(Event::Typing { conversation, author });
         }
     }
 
@@ -121,16 +167,40 @@ impl<A: Adapter> Session<A> {
         self.state().identity.clone()
     }
 
-    /// Whether the socket hears what is said.
-    pub fn has_seat(&self) -> bool {
-        self.state().seat.is_some()
+    /// Whether the socket hears what is said in a conversation.
+    pub fn has_seat(&self, conversation: ConversationId) -> bool {
+        self.state().seats.iter().any(|(id, _)| *id == conversation)
     }
 
-    /// The socket hears from here on, in this room; false where the server has ended it meanwhile.
-    pub fn take_seat(&self, seat: Seat) -> bool {
+    /// The socket hears this much from here on, and nothing else; false where the server has ended it meanwhile.
+    pub fn take_seats(&self, identity: &Identity, hears: Hears, seats: Vec<(ConversationId, Seat)>) -> bool {
         let mut state = self.state();
-        state.seat = Some(seat).filter(|_| !state.is_over);
+        if !state.is_over {
+            state.seats = seats;
+            state.attentive = Some(identity.user).filter(|_| hears == Hears::All);
+            state.stay = Some(self.app.presence.arrive(identity.user, identity.email.clone()));
+        }
         !state.is_over
+    }
+
+    /// One conversation more.
+    pub fn take_seat(&self, conversation: ConversationId, seat: Seat) {
+        let mut state = self.state();
+        if !state.is_over {
+            state.seats.push((conversation, seat));
+        }
+    }
+
+    /// One less.
+    pub fn leave_seat(&self, conversation: ConversationId) -> Option<Seat> {
+        let seats = &mut self.state().seats;
+        let index = seats.iter().position(|(id, _)| *id == conversation)?;
+        Some(seats.swap_remove(index).1)
+    }
+
+    /// Who the socket is of, if it has asked for more than the original sent.
+    pub fn attentive_user(&self) -> Option<UserId> {
+        self.state().attentive
     }
 
     /// Nothing that the socket sends counts from here on, and nothing that waits.
@@ -138,7 +208,9 @@ impl<A: Adapter> Session<A> {
         let mut state = self.state();
         state.is_over = true;
         state.identity = None;
-        state.seat = None;
+        state.seats = Vec::new();
+        state.attentive = None;
+        state.stay = None;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_iter().for_each(refuse);
@@ -158,27 +230,40 @@ impl<A: Adapter> Drop for Session<A> {
 
 /// What nobody may say is answered, if an answer was asked for.
 fn refuse<A: Adapter>(inbound: Inbound<A>) {
-    if let Inbound::Message { ack: Some(ack), .. } = inbound {
-        chat::socket::refuse(ack, Refusal::Unauthenticated);
+    if let Inbound::Message { ack, .. } | Inbound::Request { ack, .. } = inbound {
+        chat::socket::refuse_if_asked(ack, Refusal::Unauthenticated);
     }
 }
 
-/// Listens for one event of a socket. It is called inline, which keeps the order; an async handler would run in a task
-/// of its own and overtake.
+/// Listens for the events of a socket; unknown ones are ignored. It is called inline, which keeps the order; an async
+/// handler would run in a task of its own and overtake.
 pub struct Listener<A: Adapter> {
     pub session: Arc<Session<A>>,
-    pub hears: Hears,
 }
 
-#[derive(Clone, Copy)]
-pub enum Hears {
+enum ClientEvent {
     Authentication,
     Message,
+    Typing,
+    Request(Request),
+}
+
+impl ClientEvent {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "authentication" => Some(Self::Authentication),
+            "client-sent-message" => Some(Self::Message),
+            "typing" => Some(Self::Typing),
+            _ => Request::named(name).map(Self::Request),
+        }
+    }
 }
 
 impl<A: Adapter> MessageHandler<A, ()> for Listener<A> {
     fn call(&self, socket: Arc<Socket<A>>, mut packet: handler::Value, ack_id: Option<i64>) {
         let Ok(reference) = SocketRef::from_message_parts(&socket, &mut packet, &ack_id);
+        let name = EventName::from_message_parts(&socket, &mut packet, &ack_id);
+        let Some(event) = name.ok().and_then(|name| ClientEvent::named(&name)) else { return };
         let payload = match packet::first_argument(&packet) {
             Ok(payload) => payload,
             Err(error) => {
@@ -186,12 +271,12 @@ impl<A: Adapter> MessageHandler<A, ()> for Listener<A> {
                 return disconnect::hang_up(&reference);
             }
         };
-        let inbound = match self.hears {
-            Hears::Authentication => Inbound::Authentication(payload),
-            Hears::Message => {
-                let ack = ack_id.and_then(|_| AckSender::from_message_parts(&socket, &mut packet, &ack_id).ok());
-                Inbound::Message { payload, ack }
-            }
+        let mut ack = || ack_id.and_then(|_| AckSender::from_message_parts(&socket, &mut packet, &ack_id).ok());
+        let inbound = match event {
+            ClientEvent::Authentication => Inbound::Authentication(payload),
+            ClientEvent::Message => Inbound::Message { payload, ack: ack() },
+            ClientEvent::Typing => Inbound::Typing(payload),
+            ClientEvent::Request(request) => Inbound::Request { request, payload, ack: ack() },
         };
         self.session.receive(&reference, inbound);
     }

@@ -2,14 +2,14 @@
 //!
 //! New messages are sent from the log, and the sockets of revoked tokens and users are dismissed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use time::OffsetDateTime;
+use time::{Duration as TimeDuration, OffsetDateTime};
 
 use crate::accounts::revocation;
 use crate::app::App;
-use crate::chat;
+use crate::chat::{self, ConversationId, EVERYONE, Reach};
 use crate::error::Result;
 use crate::event::Event;
 
@@ -18,17 +18,22 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// How often revocations that every node has seen are deleted, in intervals: some once an hour.
 const CLEAN_UP: u32 = 14_400;
 
+/// How far back conversations are looked for beyond the last look, as clocks of nodes differ.
+const WINDOW: TimeDuration = TimeDuration::minutes(1);
+
 pub struct Watch {
     app: App,
     /// Revocations that have been acted on.
     seen: HashSet<i64>,
+    /// How conversations stood that were touched lately.
+    reached: HashMap<ConversationId, Reach>,
     /// When all of them were last read.
     read_at: OffsetDateTime,
 }
 
 impl Watch {
     pub fn new(app: App) -> Self {
-        Self { app, seen: HashSet::new(), read_at: OffsetDateTime::now_utc() }
+        Self { app, seen: HashSet::new(), reached: HashMap::new(), read_at: OffsetDateTime::now_utc() }
     }
 
     pub async fn run(mut self) {
@@ -46,6 +51,7 @@ impl Watch {
             revocation::delete_old(self.app.database.write()).await?;
         }
         let now = OffsetDateTime::now_utc();
+        let touched = chat::touched_since(&self.app, self.read_at - WINDOW).await?;
         let recent = revocation::since(self.app.database.read(), self.read_at).await?;
         let ids = recent.iter().map(|revocation| revocation.id).collect();
         let new: Vec<_> = recent.into_iter().filter(|revocation| !self.seen.contains(&revocation.id)).collect();
@@ -54,8 +60,23 @@ impl Watch {
         if !new.is_empty() {
             self.app.events.publish(Event::Revoked(new)).await;
         }
-        let newest_seq = chat::newest_seq(&self.app).await?;
-        self.app.events.publish(Event::LogReaches(newest_seq)).await;
+        self.tell_reaches(touched).await
+    }
+
+    /// The first conversation's each time, so that what could not be sent is tried again.
+    async fn tell_reaches(&mut self, mut touched: Vec<Reach>) -> Result<()> {
+        if !touched.iter().any(|reach| reach.id == EVERYONE) {
+            touched.push(chat::reach(&self.app, EVERYONE).await?);
+        }
+        let before = std::mem::take(&mut self.reached);
+        for reach in touched {
+            let known = before.get(&reach.id);
+            let members_changed = known.is_none_or(|known| known.version != reach.version);
+            if known != Some(&reach) || reach.id == EVERYONE {
+                self.app.events.publish(Event::LogReaches { reach, members_changed }).await;
+            }
+            self.reached.insert(reach.id, reach);
+        }
         Ok(())
     }
 }

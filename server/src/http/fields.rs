@@ -88,6 +88,28 @@ impl<'a> Fields<'a> {
         Some(text)
     }
 
+    /// A whole number that must be there, as a number or in digits.
+    pub fn required_number(&mut self, name: &'static str) -> i64 {
+        if !self.data.contains_key(name) {
+            self.invalid.add(name, "This field is required.");
+        }
+        self.optional_number(name).unwrap_or_default()
+    }
+
+    /// A whole number that may be left out, or null.
+    pub fn optional_number(&mut self, name: &'static str) -> Option<i64> {
+        let number = match self.data.get(name)? {
+            Value::Null => return None,
+            Value::Number(number) => number.as_i64(),
+            Value::String(digits) => digits.trim().parse().ok(),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        if number.is_none() {
+            self.invalid.add(name, "A valid integer is required.");
+        }
+        number
+    }
+
     pub fn required_email(&mut self, name: &'static str) -> Option<Email> {
         if !self.data.contains_key(name) {
             return self.refuse(name, "This field is required.");

@@ -120,6 +120,14 @@ impl Wire {
         wire
     }
 
+    /// A socket over websocket that hears all conversations of a person; `offsets` by conversation.
+    pub async fn attend(app: &TestApp, person: &Person, offsets: &Value) -> Self {
+        let mut wire = Self::connect(app, Eio::V4, Transport::Websocket).await;
+        wire.emit("authentication", &json!({ "token": person.token, "conversations": offsets })).await;
+        wire.is_authenticated().await;
+        wire
+    }
+
     /// A socket over websocket that comes back with the last `seq` it has heard.
     pub async fn come_back(app: &TestApp, eio: Eio, person: &Person, offset: impl Into<Value>) -> Self {
         let mut wire = Self::connect(app, eio, Transport::Websocket).await;
@@ -286,6 +294,17 @@ impl Wire {
         let (id, arguments) = event.split_at(event.find('[').unwrap());
         let (name, data) = serde_json::from_str(arguments).unwrap_or_else(|error| panic!("{error}: {packet}"));
         Event { name, data, ack: (!id.is_empty()).then(|| id.parse().unwrap()) }
+    }
+
+    /// Hears an event of this name next, but for who comes and goes.
+    pub async fn told(&mut self, name: &str) -> Value {
+        loop {
+            let event = self.event().await;
+            if event.name != "presence-changed" || name == event.name {
+                assert_eq!(event.name, name, "{}", event.data);
+                return event.data;
+            }
+        }
     }
 
     pub async fn packet(&mut self) -> String {

@@ -1,0 +1,35 @@
+//! The table `nodes`: servers that run.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ConnectionTrait};
+use time::OffsetDateTime;
+
+use crate::error::Result;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "nodes")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub seen_at: OffsetDateTime,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+pub async fn refresh(db: &impl ConnectionTrait, id: &str) -> Result<()> {
+    let node = ActiveModel { id: Set(id.to_owned()), seen_at: Set(OffsetDateTime::now_utc()) };
+    let again = OnConflict::column(Column::Id).update_column(Column::SeenAt).to_owned();
+    Entity::insert(node).on_conflict(again).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Forgets nodes that have not been seen for `age`, and who was there.
+pub async fn delete_stale(db: &impl ConnectionTrait, age: std::time::Duration) -> Result<()> {
+    let until = OffsetDateTime::now_utc() - age;
+    Entity::delete_many().filter(Column::SeenAt.lt(until)).exec(db).await?;
+    Ok(())
+}

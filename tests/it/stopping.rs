@@ -97,25 +97,6 @@ async fn a_waiting_poll_is_answered(
 
 #[rstest]
 #[tokio::test]
-async fn a_client_that_is_between_two_polls_is_told_by_the_next(
-    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
-    #[values(Eio::V3, Eio::V4)] eio: Eio,
-) {
-    let mut app = start(storage).await;
-    let alice = Person::join(&app, "alice").await;
-    let mut between = Wire::connect(&app, eio, Transport::Polling).await;
-    between.authenticate(&alice).await;
-    // It hears of the stop at once, and so before the other does.
-    let mut waiting = Wire::connect(&app, eio, Transport::Websocket).await;
-    let comes_by = async {
-        assert!(matches!(waiting.next().await, Heard::Closed(_)));
-        assert_eq!(between.next().await, Heard::Closed(None));
-    };
-    tokio::join!(stop(&mut app), comes_by);
-}
-
-#[rstest]
-#[tokio::test]
 async fn a_connection_that_says_nothing_does_not_hold_the_server_up(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
 ) {

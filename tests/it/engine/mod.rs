@@ -9,3 +9,4 @@ mod heartbeat;
 mod polling_dialects;
 mod slow_readers;
 mod stalled_readers;
+mod stopping;

@@ -7,17 +7,65 @@ export interface Page {
   results: Message[];
 }
 
+export type Kind = "everyone" | "open" | "invitation" | "direct";
+
+/** A conversation as the person who asks sees it. */
+export interface Conversation {
+  id: number;
+  kind: Kind;
+  name: string;
+  joined: boolean;
+  owned: boolean;
+  last_seq: number;
+  read_seq: number;
+  with: number | null;
+}
+
+export interface Person {
+  id: number;
+  email: string;
+}
+
+interface Counted<Item> {
+  next: string | null;
+  results: Item[];
+}
+
+/** The first conversation, which everybody is in. */
+export const EVERYONE = 1;
+
 export const PAGE_SIZE = 50;
+
+/** So many members and conversations come in one answer. */
+const MOST = 500;
 
 export async function fetchToken(): Promise<string> {
   const answer = await get<{ "X-Token": string }>("/api/auth/token/");
   return answer["X-Token"];
 }
 
-export function fetchPage(where: { before?: number; after?: number } = {}): Promise<Page> {
-  const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+export function fetchPage(
+  conversation: number,
+  where: { before?: number; after?: number } = {},
+  limit = PAGE_SIZE,
+): Promise<Page> {
+  const query = new URLSearchParams({ limit: String(limit) });
   for (const [key, seq] of Object.entries(where)) query.set(key, String(seq));
-  return get<Page>(`/api/messages/?${query}`);
+  return get<Page>(`/api/conversations/${conversation}/messages/?${query}`);
+}
+
+export async function fetchConversations(): Promise<Conversation[]> {
+  const all: Conversation[] = [];
+  for (let page = 1; ; page++) {
+    const { next, results } = await get<Counted<Conversation>>(`/api/conversations/?page=${page}&page_size=${MOST}`);
+    all.push(...results);
+    if (next === null) return all;
+  }
+}
+
+export async function fetchMembers(conversation: number): Promise<Person[]> {
+  const { results } = await get<Counted<Person>>(`/api/conversations/${conversation}/members/?page_size=${MOST}`);
+  return results;
 }
 
 /** Leaves the page for the sign-in form; never resolves, for nobody is left to wait. */

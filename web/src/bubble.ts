@@ -1,8 +1,15 @@
+import { button, element } from "./element";
 import { type Message, senderAndText } from "./message";
 
 const TINTS = 6;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+
+/** What can be done with one's own message. */
+export interface Actions {
+  edit(message: Message): void;
+  delete(message: Message): void;
+}
 
 /** How one message looks. Whatever people wrote is only ever set as text. */
 export class Bubble {
@@ -10,42 +17,61 @@ export class Bubble {
   private readonly avatar = element("span", "avatar");
   private readonly sender = element("span", "sender");
   private readonly time = element("time", "time");
+  private readonly edited = element("span", "edited", "edited");
   private readonly text = element("p", "text");
   private readonly status = element("p", "status");
+  private readonly actions = element("div", "actions");
+  private readonly unread = element("p", "unread", "New");
   private author = 0;
   private sent = new Date();
+  private message: Message | undefined;
 
-  constructor(own: boolean) {
+  constructor(own: boolean, actions?: Actions) {
     this.element.classList.toggle("own", own);
     this.avatar.setAttribute("aria-hidden", "true");
     this.text.dir = "auto";
     this.sender.dir = "auto";
     this.status.hidden = true;
+    this.edited.hidden = true;
+    this.actions.hidden = true;
 
-    const head = element("header", "head");
-    head.append(this.sender, " ", this.time);
-    const body = element("article", "body");
-    body.append(head, this.text, this.status);
+    const head = element("header", "head", this.sender, " ", this.time, " ", this.edited);
+    const body = element("article", "body", head, this.text, this.status);
+    if (own && actions) {
+      const act = (action: (message: Message) => void) => () => this.message && action(this.message);
+      this.actions.append(button("Edit", "link", act(actions.edit)), button("Delete", "link", act(actions.delete)));
+      body.append(this.actions);
+    }
     this.element.append(this.avatar, body);
   }
 
-  static of(message: Message, own: boolean): Bubble {
-    const bubble = new Bubble(own);
+  static of(message: Message, own: boolean, actions: Actions): Bubble {
+    const bubble = new Bubble(own, actions);
     bubble.show(message);
     return bubble;
   }
 
   show(message: Message) {
     const [sender, text] = senderAndText(message);
+    this.message = message;
     this.author = message.author;
     this.sent = new Date(message.time);
     this.avatar.textContent = (Array.from(sender)[0] ?? "?").toUpperCase();
     this.avatar.classList.add(`tint-${message.author % TINTS}`);
     this.sender.textContent = sender;
-    this.text.textContent = text;
+    this.text.textContent = message.deleted ? "This message was deleted." : text;
+    this.text.classList.toggle("deleted", message.deleted !== undefined);
+    this.edited.hidden = message.edited === undefined || message.deleted !== undefined;
+    // What is still on its way has no number, by which it could be changed.
+    this.actions.hidden = message.seq === 0 || message.deleted !== undefined;
     this.time.dateTime = message.time;
     this.time.textContent = clock.format(this.sent);
     this.time.title = this.sent.toLocaleString();
+  }
+
+  /** The message, unless it is still on its way or was deleted. */
+  get editable(): Message | undefined {
+    return this.message?.seq && !this.message.deleted ? this.message : undefined;
   }
 
   /** Below the text; nothing when the message is where it belongs. */
@@ -55,18 +81,20 @@ export class Bubble {
     this.status.replaceChildren(text, ...actions);
   }
 
+  /** The first that had not been read when the conversation was opened. */
+  markUnread(isFirst: boolean) {
+    if (isFirst) this.element.prepend(this.unread);
+    else this.unread.remove();
+  }
+
   /** A run of one sender has one head, and each day its heading. */
   placeAfter(previous: Bubble | undefined) {
     const sameDay = previous?.sent.toDateString() === this.sent.toDateString();
     const soon = previous !== undefined && this.sent.getTime() - previous.sent.getTime() < 5 * 60_000;
-    this.element.classList.toggle("continues", sameDay && soon && previous.author === this.author);
+    const isFirstUnread = this.unread.isConnected;
+    const continues = sameDay && soon && previous.author === this.author && !isFirstUnread;
+    this.element.classList.toggle("continues", continues);
     if (sameDay) delete this.element.dataset.day;
     else this.element.dataset.day = calendar.format(this.sent);
   }
-}
-
-function element<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, className: string): HTMLElementTagNameMap[Tag] {
-  const created = document.createElement(tag);
-  created.className = className;
-  return created;
 }

@@ -1,11 +1,20 @@
 /** The chat page: a public client of the REST and socket interfaces, as anyone could write it. */
 
+import { type Conversation, EVERYONE, type Person } from "./api";
 import { persistently } from "./backoff";
-import { compose } from "./composer";
+import { Composer } from "./composer";
 import { Connection, type State } from "./connection";
+import { answered, DeletingDialog, MembersDialog, OpeningDialog, prepareDialogs } from "./dialogs";
+import { find } from "./element";
 import { History } from "./history";
+import type { Message } from "./message";
+import { Notifications } from "./notifications";
 import { Outbox } from "./outbox";
+import { People } from "./people";
+import { Rooms } from "./rooms";
+import { Switcher } from "./switcher";
 import { Timeline } from "./timeline";
+import { Typing } from "./typing";
 
 const STATES: Record<State, string> = {
   connecting: "Connecting…",
@@ -14,44 +23,189 @@ const STATES: Record<State, string> = {
   offline: "Offline",
 };
 
+const BANNERS: Partial<Record<State, string>> = {
+  reconnecting: "The connection is lost. What you write is sent when it is back.",
+  offline: "This device is offline. What you write is sent when it is back.",
+};
+
 const { userId, email = "", maxBytes } = document.body.dataset;
 const user = { id: Number(userId), email, maxBytes: Number(maxBytes) };
 const state = find("state");
+const banner = find("banner");
 const scroller = find("scroller");
+const sidebar = find("sidebar");
+const menu = find<HTMLButtonElement>("menu");
 
-const timeline = new Timeline(scroller, find("messages"), user.id);
-const history = new History(timeline, find("earlier"), find("new-messages"), scroller);
+prepareDialogs();
+const deleting = new DeletingDialog((message) => void remove(message));
+const timeline = new Timeline(scroller, find("messages"), user.id, {
+  edit: (message) => composer.startEditing(message),
+  delete: (message) => deleting.open(message),
+});
+const history = new History(timeline, find("earlier"), find("new-messages"), scroller, noteRead);
+const rooms = new Rooms(find("rooms"), find("menu-unread"), user.id, closeMenu);
+const people = new People(find("people"), find("people-count"), user.id, (person) => void writeTo(person));
+const typing = new Typing(find("typing"));
+const notifications = new Notifications(find("notify"), user.id);
 const connection = new Connection({
-  offset: () => history.offset,
+  offsets: () => rooms.offsets,
   stateChanged: showState,
   authenticated() {
     outbox.flush();
-    history.resume();
+    void history.resume();
+    void welcome();
   },
-  received(message) {
-    outbox.heard(message);
-    history.receive(message);
+  received,
+  changed: (message) => message.conversation === rooms.current && timeline.update([message]),
+  missed(gap) {
+    rooms.hearUpTo(gap.conversation, gap.next - 1);
+    if (gap.conversation === rooms.current) history.missed(gap);
   },
-  missed: (gap) => history.missed(gap),
+  conversationsChanged: () => void refresh(),
+  joined(conversation, seq) {
+    rooms.hearUpTo(conversation, seq);
+    void refresh();
+  },
+  left: () => void refresh(),
+  read: (conversation, seq) => rooms.read(conversation, seq),
+  typing(conversation, person) {
+    if (conversation === rooms.current && person.id !== user.id) typing.writes(person);
+  },
+  presenceChanged: (come, gone) => people.change(come, gone),
 });
 const outbox = new Outbox(connection, timeline, history, user);
+const composer = new Composer(find("composer"), find("m"), find("editing"), find("cancel-edit"), {
+  send: (text) => void outbox.send(text),
+  edit: (message, text) => void edit(message, text),
+  lastEditable: () => timeline.lastEditable(),
+  types: () => connection.types(rooms.current),
+});
+const opening = new OpeningDialog(connection, (conversation) => void enter(conversation));
+const members = new MembersDialog(connection);
+new Switcher(rooms, goTo);
 
 showState("connecting");
-compose(find("composer"), find("m"), (text) => void outbox.send(text));
 void start();
 
 async function start() {
-  await persistently(() => history.latest());
-  scroller.removeAttribute("aria-busy");
-  await connection.open();
+  await persistently(() => rooms.load());
+  sidebar.hidden = menu.hidden = false;
+  addEventListener("hashchange", () => void show(wanted()));
+  menu.addEventListener("click", () => setMenu(menu.getAttribute("aria-expanded") !== "true"));
+  find("open-room").addEventListener("click", () => opening.open());
+  find("room-menu").addEventListener("click", () => void members.open(current()));
+  find("join-room").addEventListener("click", () => void join());
+  await Promise.all([show(wanted()), connection.open()]);
 }
 
-function showState(current: State) {
-  if (state.dataset.state === current) return;
-  state.dataset.state = current;
-  state.textContent = STATES[current];
+/** What the address asks for, if there is such a room. */
+function wanted(): number {
+  const id = Number(location.hash.slice(1));
+  return rooms.get(id) ? id : EVERYONE;
 }
 
-function find<Kind extends HTMLElement>(id: string): Kind {
-  return document.getElementById(id) as Kind;
+function goTo(id: number) {
+  location.hash = String(id);
+  closeMenu();
+}
+
+function current(): Conversation {
+  return rooms.get(rooms.current)!;
+}
+
+async function show(id: number) {
+  closeMenu();
+  rooms.show(id);
+  typing.clear();
+  const room = rooms.get(id)!;
+  showRoom();
+  const shown = history.open(id, Math.max(room.heard, room.last_seq), room.read_seq);
+  outbox.show(id);
+  composer.show(`draft:${user.id}:${id}`, room.joined);
+  await shown;
+}
+
+/** What stands around the messages. */
+function showRoom() {
+  const { kind, name, joined } = current();
+  find("room-name").textContent = name;
+  find("room-menu").hidden = kind === "everyone" || !joined;
+  find("join").hidden = joined;
+  find("composer").hidden = !joined;
+}
+
+async function refresh() {
+  await persistently(() => rooms.load());
+  if (rooms.get(rooms.current)) showRoom();
+  else goTo(EVERYONE);
+}
+
+async function enter(conversation: Conversation) {
+  await refresh();
+  goTo(conversation.id);
+}
+
+async function writeTo(person: Person) {
+  const answer = await answered(connection.openConversation({ kind: "direct", email: person.email }));
+  if (answer.ok) await enter(answer.conversation);
+}
+
+async function join() {
+  const answer = await answered(connection.join(rooms.current));
+  if (!answer.ok) return;
+  await refresh();
+  composer.focus();
+}
+
+async function welcome() {
+  const answer = await answered(connection.whoIsHere());
+  if (answer.ok) people.replace(answer.people, answer.count);
+  await refresh();
+}
+
+function received(message: Message) {
+  typing.stops(message.author);
+  outbox.heard(message);
+  rooms.hear(message);
+  if (message.conversation === rooms.current) history.receive(message);
+  if (message.author !== user.id) notifications.show(message, rooms.get(message.conversation)?.name ?? "");
+}
+
+function noteRead(conversation: number, seq: number) {
+  if (rooms.get(conversation)?.joined && rooms.read(conversation, seq)) {
+    if (connection.isReady) void answered(connection.markRead(conversation, seq));
+  }
+}
+
+async function edit(message: Message, text: string) {
+  const answer = await answered(connection.edit(message.conversation, message.seq, text));
+  if (answer.ok) timeline.update([answer.message]);
+  else tell(`The message was not changed. ${answer.error.message}`);
+}
+
+async function remove(message: Message) {
+  const answer = await answered(connection.delete(message.conversation, message.seq));
+  if (answer.ok) timeline.update([answer.message]);
+  else tell(`The message was not deleted. ${answer.error.message}`);
+}
+
+function showState(now: State) {
+  if (state.dataset.state === now) return;
+  state.dataset.state = now;
+  state.textContent = STATES[now];
+  tell(BANNERS[now] ?? "");
+}
+
+function tell(text: string) {
+  banner.textContent = text;
+  banner.hidden = text === "";
+}
+
+function closeMenu() {
+  setMenu(false);
+}
+
+function setMenu(open: boolean) {
+  menu.setAttribute("aria-expanded", String(open));
+  sidebar.classList.toggle("open", open);
 }

@@ -1,5 +1,5 @@
 import { io, type Socket } from "socket.io-client";
-import { fetchToken, signIn } from "./api";
+import { type Conversation, fetchToken, type Person, signIn } from "./api";
 import { Backoff } from "./backoff";
 import type { Message } from "./message";
 
@@ -12,27 +12,47 @@ export interface Gap {
   next: number;
 }
 
-export type Ack = { ok: true; seq: number } | { ok: false; error: { code: string; message: string } };
+interface Refusal {
+  ok: false;
+  error: { code: string; message: string };
+}
+
+export type Answer<Fields = unknown> = ({ ok: true } & Fields) | Refusal;
 
 interface FromServer {
   authenticated: (success: true) => void;
   unauthorized: (reason: { message: string }, ack?: () => void) => void;
   "server-got-message": (message: Message) => void;
+  "message-changed": (message: Message) => void;
   "history-gap": (gap: Gap) => void;
+  "conversation-joined": (joined: { conversation: number; seq: number }) => void;
+  "conversation-left": (left: { conversation: number }) => void;
+  "conversation-changed": (changed: { conversation: number }) => void;
+  "conversation-read": (read: { conversation: number; seq: number }) => void;
+  typing: (typing: { conversation: number; user: number; email: string }) => void;
+  "presence-changed": (change: { come: Person[]; gone: number[] }) => void;
 }
 
 interface ToServer {
-  authentication: (credentials: { token: string; serverOffset: number }) => void;
-  "client-sent-message": (message: { message: string; clientOffset: string }, ack: (answer: Ack) => void) => void;
+  authentication: (credentials: { token: string; conversations: Record<number, number> }) => void;
+  typing: (typing: { conversation: number }) => void;
 }
 
 export interface Listener {
-  /** The seq up to which nothing is missing here. */
-  offset(): number;
+  /** For each conversation the seq up to which nothing is missing here. */
+  offsets(): Record<number, number>;
   stateChanged(state: State): void;
   authenticated(): void;
   received(message: Message): void;
+  changed(message: Message): void;
   missed(gap: Gap): void;
+  /** Conversations, or what they are called, are no longer the same. */
+  conversationsChanged(): void;
+  joined(conversation: number, seq: number): void;
+  left(conversation: number): void;
+  read(conversation: number, seq: number): void;
+  typing(conversation: number, person: Person): void;
+  presenceChanged(come: Person[], gone: number[]): void;
 }
 
 const ACK_TIMEOUT = 10_000;
@@ -58,7 +78,14 @@ export class Connection {
       .on("authenticated", () => this.welcome())
       .on("unauthorized", (_reason, ack) => this.refused(ack))
       .on("server-got-message", (message) => listener.received(message))
+      .on("message-changed", (message) => listener.changed(message))
       .on("history-gap", (gap) => listener.missed(gap))
+      .on("conversation-joined", ({ conversation, seq }) => listener.joined(conversation, seq))
+      .on("conversation-left", ({ conversation }) => listener.left(conversation))
+      .on("conversation-changed", () => listener.conversationsChanged())
+      .on("conversation-read", ({ conversation, seq }) => listener.read(conversation, seq))
+      .on("typing", ({ conversation, user, email }) => listener.typing(conversation, { id: user, email }))
+      .on("presence-changed", ({ come, gone }) => listener.presenceChanged(come, gone))
       .on("connect_error", () => this.lost())
       .on("disconnect", (reason) => {
         if (reason === "io server disconnect") this.token = null;
@@ -87,12 +114,60 @@ export class Connection {
   }
 
   /** Rejects when no answer came: after a while, or because the connection was lost. */
-  say(message: string, clientOffset: string): Promise<Ack> {
-    return this.socket.timeout(ACK_TIMEOUT).emitWithAck("client-sent-message", { message, clientOffset });
+  say(conversation: number, message: string, clientOffset: string): Promise<Answer<{ seq: number }>> {
+    return this.ask("client-sent-message", { conversation, message, clientOffset });
+  }
+
+  edit(conversation: number, seq: number, message: string): Promise<Answer<{ message: Message }>> {
+    return this.ask("edit-message", { conversation, seq, message });
+  }
+
+  delete(conversation: number, seq: number): Promise<Answer<{ message: Message }>> {
+    return this.ask("delete-message", { conversation, seq });
+  }
+
+  openConversation(opening: {
+    kind: string;
+    name?: string;
+    email?: string;
+  }): Promise<Answer<{ conversation: Conversation }>> {
+    return this.ask("open-conversation", opening);
+  }
+
+  join(conversation: number): Promise<Answer<{ conversation: Conversation }>> {
+    return this.ask("join-conversation", { conversation });
+  }
+
+  leave(conversation: number): Promise<Answer> {
+    return this.ask("leave-conversation", { conversation });
+  }
+
+  invite(conversation: number, email: string): Promise<Answer> {
+    return this.ask("invite-to-conversation", { conversation, email });
+  }
+
+  markRead(conversation: number, seq: number): Promise<Answer> {
+    return this.ask("mark-read", { conversation, seq });
+  }
+
+  whoIsHere(): Promise<Answer<{ count: number; people: Person[] }>> {
+    return this.ask("who-is-here", {});
+  }
+
+  /** Lost without harm where there is no connection. */
+  types(conversation: number) {
+    if (this.ready) this.socket.volatile.emit("typing", { conversation });
+  }
+
+  private ask<Fields>(event: string, payload: object): Promise<Answer<Fields>> {
+    const socket = this.socket.timeout(ACK_TIMEOUT) as unknown as {
+      emitWithAck(event: string, payload: object): Promise<Answer<Fields>>;
+    };
+    return socket.emitWithAck(event, payload);
   }
 
   private authenticate() {
-    if (this.token) this.socket.emit("authentication", { token: this.token, serverOffset: this.listener.offset() });
+    if (this.token) this.socket.emit("authentication", { token: this.token, conversations: this.listener.offsets() });
   }
 
   private welcome() {

@@ -1,5 +1,4 @@
 import { fetchPage } from "./api";
-import type { Bubble } from "./bubble";
 import type { Gap } from "./connection";
 import type { Message } from "./message";
 import type { Timeline } from "./timeline";
@@ -7,13 +6,17 @@ import type { Timeline } from "./timeline";
 /** A longer absence is not caught up page by page: the newest page is shown, the rest is above it. */
 const WORTH_CATCHING_UP = 500;
 
+/** As many messages as are on the page at most. */
+const ALL_SHOWN = 500;
+
 /**
- * Moves the timeline along the conversation.
+ * Moves the timeline along a conversation.
  *
  * A live message that would leave a hole in the timeline is only counted as heard, and fetched when the reader gets
  * there. That one rule covers a gap after an absence as well as a reader far up in old messages.
  */
 export class History {
+  private conversation = 0;
   /** The newest seq known of, whether on the page or not. */
   private heard = 0;
   private hasEarlier = false;
@@ -26,23 +29,26 @@ export class History {
     private readonly timeline: Timeline,
     private readonly earlierButton: HTMLButtonElement,
     private readonly newButton: HTMLButtonElement,
-    scroller: HTMLElement,
+    private readonly scroller: HTMLElement,
+    /** The reader has everything up to here in sight. */
+    private readonly seen: (conversation: number, seq: number) => void,
   ) {
     scroller.addEventListener("scroll", () => this.look(), { passive: true });
     earlierButton.addEventListener("click", () => this.earlier());
     newButton.addEventListener("click", () => this.toEnd());
+    addEventListener("focus", () => this.look());
+    document.addEventListener("visibilitychange", () => this.look());
   }
 
-  get offset() {
-    return this.heard;
-  }
-
-  async latest() {
-    const page = await fetchPage();
-    this.hear(page.results);
-    this.timeline.replaceAll(page.results);
-    this.hasEarlier = page.next !== null;
-    this.showButtons();
+  /** Shows another conversation, which is known up to `heard` and has been read up to `readUntil`. */
+  async open(conversation: number, heard: number, readUntil: number) {
+    this.conversation = conversation;
+    this.heard = heard;
+    this.hasEarlier = this.hasUnseen = this.loading = this.failed = false;
+    this.timeline.clear(readUntil < heard ? readUntil : undefined);
+    this.scroller.setAttribute("aria-busy", "true");
+    await this.load(() => this.latest());
+    if (this.conversation === conversation) this.scroller.removeAttribute("aria-busy");
   }
 
   receive(message: Message) {
@@ -52,12 +58,15 @@ export class History {
     if (!leavesHole && !isDroppedBefore) this.add([message], this.timeline.following ? "oldest" : "newest");
     if (!this.timeline.following) this.hasUnseen = true;
     this.showButtons();
+    this.note();
   }
 
   /** A sent message has got its place. */
-  settle(bubble: Bubble, seq: number) {
-    if (this.isBehind && seq > this.newest) this.timeline.removePending(bubble);
-    else this.timeline.settle(bubble, seq);
+  settle(message: Message) {
+    // It is not heard yet: others that came before it may still be on their way.
+    if (this.isBehind && message.seq > this.newest) return;
+    this.add([message], this.timeline.following ? "oldest" : "newest");
+    this.note();
   }
 
   missed({ after, next }: Gap) {
@@ -66,15 +75,36 @@ export class History {
     else this.look();
   }
 
-  /** Connected again. */
-  resume() {
+  /** Connected again: what is on the page may have changed meanwhile, or never have been loaded. */
+  async resume() {
     this.failed = false;
+    const { oldest } = this.timeline;
+    if (oldest === undefined) return this.load(() => this.latest());
+    const { conversation } = this;
+    try {
+      const { results } = await fetchPage(conversation, { after: oldest - 1 }, ALL_SHOWN);
+      if (conversation === this.conversation) this.timeline.update(results);
+    } catch {
+      // The next connection tries again.
+    }
     this.look();
   }
 
   async toEnd() {
     if (this.isBehind) await this.load(() => this.latest());
     else this.timeline.follow();
+    this.note();
+  }
+
+  private async latest() {
+    const { conversation } = this;
+    const page = await fetchPage(conversation);
+    if (conversation !== this.conversation) return;
+    this.hear(page.results);
+    this.timeline.replaceAll(page.results);
+    this.hasEarlier = page.next !== null;
+    this.showButtons();
+    this.note();
   }
 
   private get newest() {
@@ -99,14 +129,23 @@ export class History {
     else if (!this.isBehind) this.timeline.following = true;
     if (this.timeline.following && !this.isBehind) this.hasUnseen = false;
     this.showButtons();
+    this.note();
     if (this.failed) return;
     if (this.timeline.atEnd && this.isBehind) void this.later();
     else if (this.timeline.atStart && this.hasEarlier) void this.earlier();
   }
 
+  /** Whoever has the end of a conversation in front of them has read it. */
+  private note() {
+    const isInSight = document.visibilityState === "visible" && document.hasFocus();
+    if (isInSight && this.timeline.following && !this.isBehind) this.seen(this.conversation, this.newest);
+  }
+
   private earlier() {
     return this.load(async () => {
-      const page = await fetchPage({ before: this.timeline.oldest });
+      const { conversation } = this;
+      const page = await fetchPage(conversation, { before: this.timeline.oldest });
+      if (conversation !== this.conversation) return;
       this.heard = Math.max(this.heard, this.newest);
       this.timeline.following = false;
       this.add(page.results, "newest");
@@ -116,34 +155,39 @@ export class History {
 
   private later() {
     return this.load(async () => {
-      const { results } = await fetchPage({ after: this.newest });
+      const { conversation } = this;
+      const { results } = await fetchPage(conversation, { after: this.newest });
+      if (conversation !== this.conversation) return;
       this.hear(results);
       if (results.length === 0) this.heard = this.newest;
       this.add(results, "oldest");
     });
   }
 
-  /** One at a time. */
+  /** One at a time in a conversation. */
   private async load(step: () => Promise<void>) {
     if (this.loading) return;
+    const { conversation } = this;
     this.loading = true;
     this.failed = false;
     this.earlierButton.textContent = "Loading…";
     try {
       await step();
-      this.earlierButton.textContent = "Earlier messages";
     } catch {
+      if (conversation !== this.conversation) return;
+      this.loading = false;
       this.failed = true;
       this.earlierButton.textContent = "That did not load. Try again";
       return;
-    } finally {
-      this.loading = false;
     }
+    if (conversation !== this.conversation) return;
+    this.loading = false;
+    this.earlierButton.textContent = "Earlier messages";
     this.look();
   }
 
   private showButtons() {
-    this.earlierButton.hidden = !this.hasEarlier;
+    this.earlierButton.hidden = !this.hasEarlier && !this.failed;
     this.newButton.hidden = this.timeline.following || !(this.hasUnseen || this.isBehind);
   }
 }

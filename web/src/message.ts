@@ -6,8 +6,12 @@ export interface Message {
   /** Grows with every message; the order of the conversation. */
   seq: number;
   author: number;
-  /** RFC 3339, UTC. */
+  /** RFC 3339, UTC, as are the following. */
   time: string;
+  /** When its text was last changed. */
+  edited?: string;
+  /** When it was taken back; its text is gone. */
+  deleted?: string;
 }
 
 /** An e-mail address cannot contain `": "`, so the first one ends the sender. */

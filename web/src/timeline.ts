@@ -1,4 +1,4 @@
-import { Bubble } from "./bubble";
+import { type Actions, Bubble } from "./bubble";
 import type { Message } from "./message";
 
 /** So many messages are on the page; others are a scroll away. */
@@ -16,11 +16,14 @@ export class Timeline {
   /** The keys of `shown`, ascending. */
   private seqs: number[] = [];
   private readonly pending = new Set<Bubble>();
+  /** The last message that had been read when the conversation was opened, if there were newer ones. */
+  private readUntil: number | undefined;
 
   constructor(
     private readonly scroller: HTMLElement,
     private readonly list: HTMLElement,
     private readonly userId: number,
+    private readonly actions: Actions,
   ) {
     // The composer grows, a phone's keyboard opens, a message fails: the end stays in sight.
     const observer = new ResizeObserver(() => this.following && this.scrollToEnd());
@@ -48,6 +51,16 @@ export class Timeline {
     return this.shown.has(seq);
   }
 
+  /** Makes room for another conversation, which has been read up to a message, or all of it. */
+  clear(readUntil: number | undefined) {
+    this.list.replaceChildren();
+    this.shown.clear();
+    this.seqs = [];
+    this.pending.clear();
+    this.readUntil = readUntil;
+    this.following = true;
+  }
+
   replaceAll(messages: Message[]) {
     for (const bubble of this.shown.values()) bubble.element.remove();
     this.shown.clear();
@@ -59,9 +72,25 @@ export class Timeline {
   /** Makes room at the end the reader is not at; returns whether that dropped anything. */
   add(messages: Message[], drop: "oldest" | "newest"): boolean {
     return this.keepingPlace(() => {
-      for (const message of messages) this.insert(message.seq, Bubble.of(message, message.author === this.userId));
+      for (const message of messages) this.insert(message.seq, this.bubbleOf(message));
       return this.dropExcess(drop);
     });
+  }
+
+  /** Messages that are on the page may have changed. */
+  update(messages: Message[]) {
+    this.keepingPlace(() => {
+      for (const message of messages) this.shown.get(message.seq)?.show(message);
+    });
+  }
+
+  /** The newest of one's own messages that can be changed. */
+  lastEditable(): Message | undefined {
+    for (const seq of [...this.seqs].reverse()) {
+      const bubble = this.shown.get(seq)!;
+      if (bubble.element.classList.contains("own") && bubble.editable) return bubble.editable;
+    }
+    return undefined;
   }
 
   addPending(bubble: Bubble) {
@@ -76,22 +105,18 @@ export class Timeline {
     bubble.element.remove();
   }
 
-  /** A pending bubble becomes the message `seq`. */
-  settle(bubble: Bubble, seq: number) {
-    this.keepingPlace(() => {
-      if (this.has(seq)) return this.removePending(bubble);
-      this.pending.delete(bubble);
-      this.insert(seq, bubble);
-    });
-  }
-
   follow() {
     this.following = true;
     this.scrollToEnd();
   }
 
+  private bubbleOf(message: Message) {
+    return Bubble.of(message, message.author === this.userId, this.actions);
+  }
+
   private insert(seq: number, bubble: Bubble) {
     if (this.has(seq)) return;
+    bubble.markUnread(seq - 1 === this.readUntil);
     let at = this.seqs.length;
     while (at > 0 && this.seqs[at - 1]! > seq) at--;
     const next = this.bubbleAt(at);

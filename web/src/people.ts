@@ -1,0 +1,46 @@
+import type { Person } from "./api";
+import { button, element } from "./element";
+
+/** So many people are listed; of the others the count tells. */
+const LISTED = 200;
+
+/** Who is here. */
+export class People {
+  private readonly here = new Map<number, string>();
+  /** People beyond those that the server has listed. */
+  private more = 0;
+
+  constructor(
+    private readonly list: HTMLElement,
+    private readonly count: HTMLElement,
+    private readonly userId: number,
+    private readonly write: (person: Person) => void,
+  ) {}
+
+  replace(people: Person[], count: number) {
+    this.here.clear();
+    for (const { id, email } of people) this.here.set(id, email);
+    this.more = count - people.length;
+    this.render();
+  }
+
+  change(come: Person[], gone: number[]) {
+    for (const { id, email } of come) this.here.set(id, email);
+    for (const id of gone) this.here.delete(id);
+    this.render();
+  }
+
+  private render() {
+    const people = [...this.here].map(([id, email]) => ({ id, email }));
+    people.sort((one, other) => one.email.localeCompare(other.email));
+    this.count.textContent = String(people.length + this.more);
+    this.list.replaceChildren(...people.slice(0, LISTED).map((person) => element("li", "", this.entry(person))));
+  }
+
+  private entry(person: Person): HTMLElement {
+    if (person.id === this.userId) return element("span", "person", `${person.email} (you)`);
+    const entry = button(person.email, "person", () => this.write(person));
+    entry.title = `Write to ${person.email}`;
+    return entry;
+  }
+}

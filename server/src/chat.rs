@@ -241,6 +241,11 @@ pub async fn reach(app: &App, id: ConversationId) -> Result<Reach> {
     conversation::reach(app.database.read(), id).await?.ok_or(Error::NotFound)
 }
 
+/// How far these conversations have come, as far as they exist.
+pub async fn reaches(app: &App, ids: Vec<ConversationId>) -> Result<Vec<Reach>> {
+    conversation::reaches(app.database.read(), ids).await
+}
+
 /// Where something may have happened since `time`.
 pub async fn touched_since(app: &App, time: OffsetDateTime) -> Result<Vec<Reach>> {
     conversation::touched_since(app.database.read(), time).await

@@ -12,6 +12,7 @@ import { Notifications } from "./notifications";
 import { Outbox } from "./outbox";
 import { People } from "./people";
 import { Rooms } from "./rooms";
+import { Stored } from "./stored";
 import { Switcher } from "./switcher";
 import { Timeline } from "./timeline";
 import { Typing } from "./typing";
@@ -27,6 +28,11 @@ const BANNERS: Partial<Record<State, string>> = {
   reconnecting: "The connection is lost. What you write is sent when it is back.",
   offline: "This device is offline. What you write is sent when it is back.",
 };
+
+const READ_PAUSE = 2_000;
+
+/** What has been read, and is still to be told. */
+const unnoted = new Map<number, number>();
 
 const { userId, email = "", maxBytes } = document.body.dataset;
 const user = { id: Number(userId), email, maxBytes: Number(maxBytes) };
@@ -90,6 +96,8 @@ void start();
 async function start() {
   await persistently(() => rooms.load());
   sidebar.hidden = menu.hidden = false;
+  addEventListener("pagehide", () => [...unnoted.keys()].forEach(tellRead));
+  find("sign-out").addEventListener("submit", (event) => leave(event));
   addEventListener("hashchange", () => void show(wanted()));
   menu.addEventListener("click", () => setMenu(menu.getAttribute("aria-expanded") !== "true"));
   find("open-room").addEventListener("click", () => opening.open());
@@ -171,10 +179,17 @@ function received(message: Message) {
   if (message.author !== user.id) notifications.show(message, rooms.get(message.conversation)?.name ?? "");
 }
 
+/** What is read is told after a pause, once for all that was read in it. */
 function noteRead(conversation: number, seq: number) {
-  if (rooms.get(conversation)?.joined && rooms.read(conversation, seq)) {
-    if (connection.isReady) void answered(connection.markRead(conversation, seq));
-  }
+  if (!rooms.get(conversation)?.joined || !rooms.read(conversation, seq)) return;
+  if (!unnoted.has(conversation)) setTimeout(() => tellRead(conversation), READ_PAUSE);
+  unnoted.set(conversation, seq);
+}
+
+function tellRead(conversation: number) {
+  const seq = unnoted.get(conversation);
+  unnoted.delete(conversation);
+  if (seq !== undefined && connection.isReady) void answered(connection.markRead(conversation, seq));
 }
 
 async function edit(message: Message, text: string) {
@@ -187,6 +202,16 @@ async function remove(message: Message) {
   const answer = await answered(connection.delete(message.conversation, message.seq));
   if (answer.ok) timeline.update([answer.message]);
   else tell(`The message was not deleted. ${answer.error.message}`);
+}
+
+/** Nothing of what somebody has written stays for the next who uses this browser. */
+function leave(event: Event) {
+  const hasUnsent = Stored.all(`outbox:${user.id}:`).length > 0;
+  if (hasUnsent && !confirm("Some messages are not sent yet, and will be lost. Sign out all the same?")) {
+    event.preventDefault();
+    return;
+  }
+  for (const prefix of ["outbox", "draft"]) Stored.removeAll(`${prefix}:${user.id}:`);
 }
 
 function showState(now: State) {

@@ -1,5 +1,5 @@
 import type { Person } from "./api";
-import { button, element } from "./element";
+import { button, element, Items } from "./element";
 
 /** So many people are listed; of the others the count tells. */
 const LISTED = 200;
@@ -7,15 +7,22 @@ const LISTED = 200;
 /** Who is here. */
 export class People {
   private readonly here = new Map<number, string>();
+  private readonly items: Items<string, Person>;
   /** People beyond those that the server has listed. */
   private more = 0;
 
   constructor(
-    private readonly list: HTMLElement,
+    list: HTMLElement,
     private readonly count: HTMLElement,
     private readonly userId: number,
     private readonly write: (person: Person) => void,
-  ) {}
+  ) {
+    this.items = new Items(
+      list,
+      () => element("li"),
+      (item, person) => item.firstChild ?? item.append(this.entryOf(person)),
+    );
+  }
 
   replace(people: Person[], count: number) {
     this.here.clear();
@@ -34,10 +41,10 @@ export class People {
     const people = [...this.here].map(([id, email]) => ({ id, email }));
     people.sort((one, other) => one.email.localeCompare(other.email));
     this.count.textContent = String(people.length + this.more);
-    this.list.replaceChildren(...people.slice(0, LISTED).map((person) => element("li", "", this.entry(person))));
+    this.items.show(people.slice(0, LISTED).map((person) => [`${person.id} ${person.email}`, person]));
   }
 
-  private entry(person: Person): HTMLElement {
+  private entryOf(person: Person): HTMLElement {
     if (person.id === this.userId) return element("span", "person", `${person.email} (you)`);
     const entry = button(person.email, "person", () => this.write(person));
     entry.title = `Write to ${person.email}`;

@@ -1,5 +1,5 @@
 import { type Conversation, EVERYONE, fetchConversations } from "./api";
-import { element } from "./element";
+import { element, Items } from "./element";
 import type { Message } from "./message";
 
 /** How the page is known to stand with a conversation. */
@@ -11,15 +11,23 @@ interface Room extends Conversation {
 /** The conversations of the user, in the list at the side. */
 export class Rooms {
   private readonly rooms = new Map<number, Room>();
+  private readonly items: Items<number, Room>;
+  private willRender = false;
   /** The one on the page. */
   current = EVERYONE;
 
   constructor(
-    private readonly list: HTMLElement,
+    list: HTMLElement,
     private readonly badge: HTMLElement,
     private readonly userId: number,
     private readonly choose: (id: number) => void,
-  ) {}
+  ) {
+    this.items = new Items(
+      list,
+      (id) => this.itemOf(id),
+      (item, room) => this.update(item, room),
+    );
+  }
 
   async load() {
     const fetched = await fetchConversations();
@@ -87,32 +95,50 @@ export class Rooms {
     return room.joined ? Math.max(0, room.last_seq - room.read_seq) : 0;
   }
 
+  /** Once for all that happens at a time. */
   private render() {
-    this.list.replaceChildren(...this.all.map((room) => element("li", "", this.link(room))));
-    const elsewhere = this.all.filter((room) => room.id !== this.current);
-    const count = elsewhere.reduce((sum, room) => sum + this.unread(room), 0);
-    this.badge.hidden = count === 0;
-    this.badge.textContent = shortened(count);
-    this.badge.setAttribute("aria-label", `${count} unread`);
-    const own = this.rooms.get(this.current);
-    const all = count + (own && document.visibilityState === "hidden" ? this.unread(own) : 0);
-    document.title = all > 0 ? `(${shortened(all)}) Natter` : "Natter";
+    if (this.willRender) return;
+    this.willRender = true;
+    queueMicrotask(() => {
+      this.willRender = false;
+      this.renderNow();
+    });
   }
 
-  private link(room: Room): HTMLAnchorElement {
-    const link = element("a", "room", nameOf(room));
-    link.href = `#${room.id}`;
+  private renderNow() {
+    const all = this.all;
+    this.items.show(all.map((room) => [room.id, room]));
+    const elsewhere = all.filter((room) => room.id !== this.current);
+    const count = elsewhere.reduce((sum, room) => sum + this.unread(room), 0);
+    showBadge(this.badge, count);
+    const own = this.rooms.get(this.current);
+    const unseen = count + (own && document.visibilityState === "hidden" ? this.unread(own) : 0);
+    document.title = unseen > 0 ? `(${shortened(unseen)}) Natter` : "Natter";
+  }
+
+  private itemOf(id: number): HTMLElement {
+    const link = element("a", "room");
+    link.href = `#${id}`;
+    link.addEventListener("click", () => this.choose(id));
+    return element("li", "", link);
+  }
+
+  private update(item: HTMLElement, room: Room) {
+    const link = item.firstElementChild!;
+    const badge = element("span", "badge");
+    showBadge(badge, room.id === this.current ? 0 : this.unread(room));
+    link.replaceChildren(nameOf(room), " ", badge);
     link.classList.toggle("stranger", !room.joined);
     if (room.id === this.current) link.setAttribute("aria-current", "page");
-    const unread = this.unread(room);
-    if (unread > 0 && room.id !== this.current) {
-      const badge = element("span", "badge", shortened(unread));
-      badge.setAttribute("aria-label", `${unread} unread`);
-      link.append(" ", badge);
-    }
-    link.addEventListener("click", () => this.choose(room.id));
-    return link;
+    else link.removeAttribute("aria-current");
   }
+}
+
+function showBadge(badge: HTMLElement, count: number) {
+  badge.hidden = count === 0;
+  badge.textContent = shortened(count);
+  badge.setAttribute("role", "img");
+  badge.setAttribute("aria-label", `${count} unread`);
 }
 
 /** A name with a sign for whom it is: rooms, rooms by invitation, people. */

@@ -15,6 +15,14 @@ export class Stored<Value> {
     }
   }
 
+  static removeAll(prefix: string) {
+    try {
+      for (const key of Object.keys(localStorage)) if (key.startsWith(prefix)) localStorage.removeItem(key);
+    } catch {
+      // Nothing is stored then.
+    }
+  }
+
   get(): Value {
     try {
       const text = localStorage.getItem(this.key);

@@ -153,20 +153,24 @@ pub struct Reach {
 }
 
 pub async fn reach(db: &impl ConnectionTrait, id: ConversationId) -> Result<Option<Reach>> {
-    Ok(Entity::find_by_id(id).into_partial_reach().one(db).await?)
+    Ok(Entity::find_by_id(id).reaches().one(db).await?)
+}
+
+pub async fn reaches(db: &impl ConnectionTrait, ids: Vec<ConversationId>) -> Result<Vec<Reach>> {
+    Ok(Entity::find().filter(Column::Id.is_in(ids)).reaches().all(db).await?)
 }
 
 /// Those in which something may have happened since `time`.
 pub async fn touched_since(db: &impl ConnectionTrait, time: OffsetDateTime) -> Result<Vec<Reach>> {
-    Ok(Entity::find().filter(Column::TouchedAt.gt(time)).into_partial_reach().all(db).await?)
+    Ok(Entity::find().filter(Column::TouchedAt.gt(time)).reaches().all(db).await?)
 }
 
-trait SelectReach {
-    fn into_partial_reach(self) -> sea_orm::Selector<sea_orm::SelectModel<Reach>>;
+trait Reaches {
+    fn reaches(self) -> sea_orm::Selector<sea_orm::SelectModel<Reach>>;
 }
 
-impl SelectReach for Select<Entity> {
-    fn into_partial_reach(self) -> sea_orm::Selector<sea_orm::SelectModel<Reach>> {
+impl Reaches for Select<Entity> {
+    fn reaches(self) -> sea_orm::Selector<sea_orm::SelectModel<Reach>> {
         let columns = [Column::Id, Column::LastSeq, Column::LastChange, Column::Version];
         self.select_only().columns(columns).into_model()
     }

@@ -4,7 +4,6 @@
 //! other. So a socket that is let in has heard everything up to a known `seq`, and hears everything after it.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -73,6 +72,9 @@ const JOINS: usize = 1024;
 const PORTION_BYTES: usize = 512 * 1024;
 const PORTION_MESSAGES: usize = 128;
 
+/// So many lanes cost next to nothing.
+const FEW_LANES: usize = 1024;
+
 /// Of how many people one event tells.
 const PEOPLE: usize = 500;
 
@@ -93,6 +95,8 @@ pub struct FanOut<A: Adapter> {
     generation: Arc<AtomicU64>,
     /// The first conversation, and the others that somebody hears from here.
     lanes: HashMap<ConversationId, Lane>,
+    /// How many lanes there may be before those are looked for that nobody hears any more.
+    crowded: usize,
 }
 
 /// A socket that wants to hear.
@@ -151,7 +155,7 @@ impl<A: Adapter> FanOut<A> {
         let generation = Arc::new(AtomicU64::new(0));
         let way_in = Joins { queue, generation: generation.clone() };
         let lanes = HashMap::from([(EVERYONE, Lane::new(&app, everyone))]);
-        (Self { app, io, events, joins, generation, lanes }, way_in)
+        (Self { app, io, events, joins, generation, lanes, crowded: FEW_LANES }, way_in)
     }
 
     /// Runs until the server stops.
@@ -241,10 +245,6 @@ impl<A: Adapter> FanOut<A> {
             self.update_members(reach.id).await?;
         }
         let Some(lane) = self.lanes.get_mut(&reach.id) else { return Ok(()) };
-        if reach.id != EVERYONE && lane.crowd.is_empty() {
-            self.lanes.remove(&reach.id);
-            return Ok(());
-        }
         let sender = Sender { app: &self.app, io: &self.io };
         sender.catch_up(lane, reach.last_seq).await?;
         sender.catch_up_changes(lane, reach.last_change).await
@@ -268,7 +268,8 @@ impl<A: Adapter> FanOut<A> {
         for (socket, session, user) in sockets {
             match (members.contains(&user), session.has_seat(id)) {
                 (true, false) => {
-                    let lane = self.open_lane(id).await?;
+                    self.open_lanes([id]).await?;
+                    let Some(lane) = self.lanes.get_mut(&id) else { continue };
                     session.take_seat(id, sit(&socket, lane, Hears::All));
                     tell(&socket, names::CONVERSATION_JOINED, &json!({ "conversation": id, "seq": lane.seq }));
                 }
@@ -288,14 +289,20 @@ impl<A: Adapter> FanOut<A> {
         Ok(())
     }
 
-    async fn open_lane(&mut self, id: ConversationId) -> Result<&mut Lane> {
-        match self.lanes.entry(id) {
-            Entry::Occupied(lane) => Ok(lane.into_mut()),
-            Entry::Vacant(place) => {
-                let reach = chat::reach(&self.app, id).await?;
-                Ok(place.insert(Lane::new(&self.app, reach)))
-            }
+    /// Sees to it that there is a lane for each of these conversations.
+    async fn open_lanes(&mut self, ids: impl IntoIterator<Item = ConversationId>) -> Result<()> {
+        let missing: Vec<_> = ids.into_iter().filter(|id| !self.lanes.contains_key(id)).collect();
+        if missing.is_empty() {
+            return Ok(());
         }
+        if self.lanes.len() > self.crowded {
+            self.lanes.retain(|id, lane| *id == EVERYONE || !lane.crowd.is_empty());
+            self.crowded = FEW_LANES.max(2 * self.lanes.len());
+        }
+        for reach in chat::reaches(&self.app, missing).await? {
+            self.lanes.insert(reach.id, Lane::new(&self.app, reach));
+        }
+        Ok(())
     }
 
     /// Only the user's own devices hear how far they have read.
@@ -343,9 +350,7 @@ impl<A: Adapter> FanOut<A> {
             tell(socket, names::AUTHENTICATED, &true);
         }
         let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Ok(Joined::Hears) };
-        for (id, _) in conversations {
-            self.open_lane(*id).await?;
-        }
+        self.open_lanes(conversations.iter().map(|(id, _)| *id)).await?;
         let is_in = session.has_seat(EVERYONE);
         if !is_in && let Some(not_yet) = self.what_is_missing(conversations) {
             return Ok(not_yet);
@@ -359,7 +364,7 @@ impl<A: Adapter> FanOut<A> {
         }
         let mut seats = Vec::with_capacity(conversations.len());
         for (id, offset) in conversations {
-            let lane = self.open_lane(*id).await?;
+            let Some(lane) = self.lanes.get_mut(id) else { continue };
             seats.push((*id, sit(socket, lane, *hears)));
             if offset.is_none() && *id != EVERYONE {
                 tell(socket, names::CONVERSATION_JOINED, &json!({ "conversation": id, "seq": lane.seq }));

@@ -35,8 +35,12 @@ pub struct Person {
 }
 
 /// Who is here.
-#[derive(Clone, Default)]
-pub struct Presence(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub struct Presence {
+    /// This node's name.
+    node: Arc<str>,
+    state: Arc<Mutex<State>>,
+}
 
 #[derive(Default)]
 struct State {
@@ -60,6 +64,15 @@ pub struct Stay {
 }
 
 impl Presence {
+    pub fn new() -> Self {
+        Self { node: crate::random::alphanumeric::<16>().into(), state: Arc::default() }
+    }
+
+    /// This node goes: who was here is so no more, as far as other nodes know.
+    pub async fn leave(&self, database: &Database) -> Result<()> {
+        node::delete(database.write(), &self.node).await
+    }
+
     /// Somebody has one socket more.
     pub fn arrive(&self, user: UserId, email: Arc<str>) -> Stay {
         let mut state = self.state();
@@ -80,7 +93,7 @@ impl Presence {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,8 +113,6 @@ pub struct Keeper {
     presence: Presence,
     database: Database,
     events: Events,
-    /// This node's name.
-    node: String,
     /// What this node has noted.
     noted: HashSet<UserId>,
     /// Who is on other nodes.
@@ -110,8 +121,7 @@ pub struct Keeper {
 
 impl Keeper {
     pub fn new(presence: Presence, database: Database, events: Events) -> Self {
-        let node = crate::random::alphanumeric::<16>();
-        Self { presence, database, events, node, noted: HashSet::new(), others: Vec::new() }
+        Self { presence, database, events, noted: HashSet::new(), others: Vec::new() }
     }
 
     pub async fn run(mut self) {
@@ -126,9 +136,9 @@ impl Keeper {
 
     async fn look(&mut self, refresh: bool) -> Result<()> {
         if refresh {
-            node::refresh(self.database.write(), &self.node).await?;
+            node::refresh(self.database.write(), &self.presence.node).await?;
             node::delete_stale(self.database.write(), TTL).await?;
-            self.others = person::on_others(self.database.read(), &self.node).await?;
+            self.others = person::on_others(self.database.read(), &self.presence.node).await?;
         }
         let own = self.own();
         self.note(&own).await?;
@@ -146,9 +156,9 @@ impl Keeper {
     async fn note(&mut self, own: &BTreeMap<UserId, Arc<str>>) -> Result<()> {
         let come: Vec<_> = own.keys().filter(|id| !self.noted.contains(id)).copied().collect();
         let gone: Vec<_> = self.noted.iter().filter(|id| !own.contains_key(id)).copied().collect();
-        person::insert_all(self.database.write(), &self.node, &come).await?;
+        person::insert_all(self.database.write(), &self.presence.node, &come).await?;
         self.noted.extend(come);
-        person::delete_all(self.database.write(), &self.node, &gone).await?;
+        person::delete_all(self.database.write(), &self.presence.node, &gone).await?;
         self.noted.retain(|id| !gone.contains(id));
         Ok(())
     }

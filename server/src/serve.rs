@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// … clients that are between two polls, who come by once more to be told, …
 const FAREWELL: Duration = Duration::from_millis(500);
 /// … the connections, …
-const TRANSPORT_PATIENCE: Duration = Duration::from_secs(4);
-/// … and the database.
+const TRANSPORT_PATIENCE: Duration = Duration::from_secs(3);
+/// … and each of two words to the database.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
 /// The pause after a connection could not be accepted, for want of file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -115,6 +115,11 @@ async fn stop(
     }
     // A task that is still at it holds a connection, for which closing would wait.
     tasks.0.shutdown().await;
+    match tokio::time::timeout(CLOSE_PATIENCE, app.presence.leave(&app.database)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "other nodes could not be told of the stop"),
+        Err(_) => tracing::warn!("the database was too busy to note the stop"),
+    }
     let Ok(closed) = tokio::time::timeout(CLOSE_PATIENCE, app.database.clone().close()).await else {
         tracing::warn!("the database was still busy when the server stopped");
         return Ok(());

@@ -40,7 +40,7 @@ export async function reads(page, texts) {
 
 /** Waits until the server has taken everything that was said: what is on its way is lost with the page. */
 export async function isSent(page) {
-  await page.locator('#messages > li[data-status="sending"]').waitFor({ state: 'detached' });
+  await page.waitForFunction(() => document.querySelector('#messages > li[data-status="sending"]') === null);
 }
 
 export function messages(page) {

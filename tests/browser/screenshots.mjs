@@ -1,5 +1,5 @@
 // Usage: node screenshots.mjs FOLDER
-// Saves pictures of the pages on a phone and a desktop, light and dark, to look at them.
+// Saves pictures of the pages on a phone, a tablet and a desktop, light and dark, to look at them.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,8 +8,9 @@ import { openBrowser } from './browser.mjs';
 import { reads, say, signUp } from './pages.mjs';
 
 const SCREENS = {
-  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
-  desktop: { viewport: { width: 1280, height: 800 } },
+  phone: { viewport: { width: 320, height: 640 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+  tablet: { viewport: { width: 768, height: 1024 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+  desktop: { viewport: { width: 1440, height: 900 } },
 };
 
 const TALK = [
@@ -52,6 +53,16 @@ async function alicesProfile() {
     await say(pages[name], text);
     await reads(pages.alice, TALK.slice(0, index + 1).map(([, text]) => text));
   }
+  for (const [kind, name] of [['Room, open to all', 'Tea and biscuits'], ['Room, by invitation', 'Planning']]) {
+    await pages.bob.getByRole('button', { name: 'New', exact: true }).click();
+    await pages.bob.getByLabel(kind).check();
+    await pages.bob.getByLabel('Name of the room').last().fill(name);
+    await pages.bob.getByRole('button', { name: 'Open', exact: true }).click();
+    await pages.bob.getByRole('heading', { name }).waitFor();
+  }
+  await pages.bob.locator('#people').getByRole('button', { name: 'alice@example.org' }).click();
+  await pages.bob.getByRole('heading', { name: 'alice@example.org' }).waitFor();
+  await say(pages.bob, 'Shall we?');
   return pages.alice.context().storageState();
 }
 

@@ -74,6 +74,20 @@ async fn people_on_other_nodes_are_here_and_those_of_a_dead_node_are_not(#[value
 
 #[rstest]
 #[tokio::test]
+async fn a_node_that_stops_takes_its_people_with_it(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let mut other = app.another().await;
+    let (ann, bob) = (Person::join(&app, "ann").await, Person::join(&app, "bob").await);
+    let _a = Wire::attend(&app, &ann, &json!({})).await;
+    let _b = Wire::attend(&other, &bob, &json!({})).await;
+    here(&app, &ann, &[&ann, &bob]).await;
+    other.stop().await;
+    assert_eq!(app.count("nodes").await, 1);
+    here(&app, &ann, &[&ann]).await;
+}
+
+#[rstest]
+#[tokio::test]
 async fn others_in_a_conversation_hear_that_somebody_writes(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start(storage).await;
     let (ann, bob) = (Person::join(&app, "ann").await, Person::join(&app, "bob").await);

@@ -27,6 +27,12 @@ pub async fn refresh(db: &impl ConnectionTrait, id: &str) -> Result<()> {
     Ok(())
 }
 
+/// Forgets a node, and who was there.
+pub async fn delete(db: &impl ConnectionTrait, id: &str) -> Result<()> {
+    Entity::delete_by_id(id.to_owned()).exec(db).await?;
+    Ok(())
+}
+
 /// Forgets nodes that have not been seen for `age`, and who was there.
 pub async fn delete_stale(db: &impl ConnectionTrait, age: std::time::Duration) -> Result<()> {
     let until = OffsetDateTime::now_utc() - age;

@@ -41,7 +41,7 @@ pub mod names {
 }
 
 /// Sockets on the stock engine, which drops what a socket cannot take, and of a broadcast does not say whose it was. Ours
-/// cuts that socket, so that it may be broadcast to: see [`Crowd`].
+/// cuts that socket, so that it may be broadcast to: see [`super::crowd`].
 fn one_by_one(id: ConversationId) -> String {
     format!("one by one:{}", id.0)
 }

@@ -58,7 +58,7 @@ impl App {
         let attempts = Attempts::new(config.rate_limits, &config.accounts);
         let (events, event_queue) = Events::channel();
         let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone());
-        let presence = Presence::new();
+        let presence = Presence::of_new_node();
         let keeper = presence::Keeper::new(presence.clone(), database.clone(), events.clone());
         let metrics = Metrics::default();
         let parts =

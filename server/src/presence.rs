@@ -64,7 +64,7 @@ pub struct Stay {
 }
 
 impl Presence {
-    pub fn new() -> Self {
+    pub fn of_new_node() -> Self {
         Self { node: crate::random::alphanumeric::<16>().into(), state: Arc::default() }
     }
 

@@ -1,5 +1,6 @@
 //! Accounts: who people are, what they sign in with, and how that is taken back.
 
+pub mod account_page;
 pub mod attempts;
 pub mod email;
 pub mod login;
@@ -112,6 +113,25 @@ pub async fn change_profile(app: &App, user: User, change: ProfileChange) -> Res
     }
     transaction.commit().await?;
     Ok(user)
+}
+
+/// Changes what a stranger at an open browser must not: the user's current password is asked for.
+///
+/// # Errors
+/// [`Error::Invalid`] as [`change_profile`], or where `current_password` is not the user's.
+pub async fn change_credentials(
+    app: &App,
+    user: User,
+    current_password: String,
+    change: ProfileChange,
+) -> Result<User> {
+    if !app.passwords.verify(current_password, Some(&user.password_hash)).await? {
+        return Err(Error::invalid(
+            "current_password",
+            "Your old password was entered incorrectly. Please enter it again.",
+        ));
+    }
+    change_profile(app, user, change).await
 }
 
 /// A new token: a version 4 UUID in lower case.

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod bar;
 pub mod body;
 pub mod cookies;
 pub mod cors;
@@ -41,6 +42,7 @@ pub fn router(app: App) -> Router {
     // For browsers: every form is protected from forgery, in one place.
     let pages = Router::new()
         .merge(accounts::login::routes())
+        .merge(accounts::account_page::routes())
         .merge(chat::page::routes())
         .merge(admin::routes())
         .layer(from_fn_with_state(app.clone(), csrf::protect_pages))

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod account_page;
 mod acks_and_offsets;
 mod admin_door;
 mod api_root;

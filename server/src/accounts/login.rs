@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::error::{Error, Invalid, Result};
 use crate::http::current_user::{Browser, Credential, CurrentUser};
 use crate::http::data::Data;
-use crate::http::page::{Page, is_local_path, redirect};
+use crate::http::page::{Page, is_local_path, redirect, with_csrf_cookie};
 use crate::http::parameters::Parameters;
 use crate::http::peer::ClientAddress;
 use crate::http::{cookies, csrf};
@@ -74,11 +74,6 @@ pub fn show_form(app: &App, headers: &HeaderMap, action: &'static str, next: Str
     let csrf_token = csrf::token_for(headers);
     let page = LoginPage { csrf_token: csrf_token.clone(), next, action, ..LoginPage::default() };
     with_csrf_cookie(app, Page(page).into_response(), &csrf_token)
-}
-
-fn with_csrf_cookie(app: &App, mut response: Response, token: &str) -> Response {
-    cookies::set_csrf(app, response.headers_mut(), token);
-    response
 }
 
 async fn describe_login() -> impl IntoResponse {

@@ -21,8 +21,8 @@ use crate::http::data::Data;
 use crate::http::fields::{Fields, Text};
 use crate::http::peer::ClientAddress;
 
-const NAME: Text = Text::up_to(30).or_blank();
-const PASSWORD: Text = Text::up_to(MAX_PASSWORD_CHARACTERS);
+pub const NAME: Text = Text::up_to(30).or_blank();
+pub const PASSWORD: Text = Text::up_to(MAX_PASSWORD_CHARACTERS);
 
 pub fn routes() -> Router<App> {
     let user = || get(show).put(change).patch(change);

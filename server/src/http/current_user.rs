@@ -2,7 +2,9 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, header, request::Parts};
+use axum::response::{IntoResponse, Response};
 
+use super::page::to_login;
 use super::{cookies, csrf};
 use crate::accounts::{self, Session, TokenId, User};
 use crate::app::App;
@@ -61,6 +63,23 @@ impl FromRequestParts<App> for Browser {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         Ok(Self(by_session(parts, app).await?))
+    }
+}
+
+/// For pages of somebody who is logged in; anybody else is sent to the login page, and from there back.
+pub struct Member {
+    pub user: User,
+    pub session: Session,
+}
+
+impl FromRequestParts<App> for Member {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        match by_session(parts, app).await.map_err(IntoResponse::into_response)? {
+            Some(CurrentUser { user, credential: Credential::Session { session, .. } }) => Ok(Self { user, session }),
+            _ => Err(to_login(app, &parts.headers, "/login/", &parts.uri)),
+        }
     }
 }
 

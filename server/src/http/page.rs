@@ -36,6 +36,12 @@ impl<T: Template> IntoResponse for Page<T> {
     }
 }
 
+/// A page with a form, and the cookie that its form must match.
+pub fn with_csrf_cookie(app: &App, mut response: Response, token: &str) -> Response {
+    cookies::set_csrf(app, response.headers_mut(), token);
+    response
+}
+
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorTemplate {

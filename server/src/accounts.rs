@@ -2,9 +2,13 @@
 
 pub mod account_page;
 pub mod attempts;
+mod device;
+pub mod device_routes;
+pub mod devices_page;
 pub mod email;
 pub mod login;
 pub mod lookups;
+mod origin;
 pub mod password;
 mod password_rules;
 pub mod revocation;
@@ -12,6 +16,7 @@ pub mod routes;
 mod session;
 mod token;
 pub mod user;
+pub mod uses;
 
 use std::sync::Arc;
 
@@ -22,7 +27,9 @@ use time::{Duration, OffsetDateTime};
 
 use crate::app::App;
 use crate::error::{Error, Invalid, Result};
+pub use device::{Device, DeviceId};
 pub use email::Email;
+pub use origin::Origin;
 pub use session::Session;
 pub use token::TokenId;
 use user::{NewUser, UserChange};
@@ -135,9 +142,9 @@ pub async fn change_credentials(
 }
 
 /// A new token: a version 4 UUID in lower case.
-pub async fn issue_token(app: &App, user: &User) -> Result<String> {
+pub async fn issue_token(app: &App, user: &User, origin: &Origin) -> Result<String> {
     let key = uuid::Uuid::new_v4().to_string();
-    token::keep(app.database.write(), user.id, None, &key).await?;
+    token::insert(app.database.write(), user.id, &key, origin).await?;
     Ok(key)
 }
 
@@ -155,6 +162,8 @@ pub async fn user_of_token(app: &App, key: &str) -> Result<(TokenId, User)> {
     if !user.is_active {
         return Err(Error::BadCredentials("User inactive or deleted."));
     }
+    // A page's token is its browser's.
+    app.uses.note(token.session_id.map_or(DeviceId::Token(token.id), DeviceId::Session));
     Ok((token.id, user))
 }
 
@@ -167,12 +176,12 @@ pub async fn revoke_token(app: &App, id: TokenId) -> Result<()> {
 }
 
 /// Logs a browser in: the key of a new session.
-pub async fn open_session(app: &App, user: &User) -> Result<String> {
+pub async fn open_session(app: &App, user: &User, origin: &Origin) -> Result<String> {
     let key = crate::random::alphanumeric::<32>();
     let age = Duration::seconds(app.config.accounts.session_age_seconds.get().into());
     let transaction = app.database.begin().await?;
     end_sessions(&transaction, &session::ids_of_expired(&transaction).await?).await?;
-    session::insert(&transaction, user.id, &key, age).await?;
+    session::insert(&transaction, user.id, &key, age, origin).await?;
     user::note_login(&transaction, user.id).await?;
     transaction.commit().await?;
     Ok(key)
@@ -181,7 +190,11 @@ pub async fn open_session(app: &App, user: &User) -> Result<String> {
 /// The session with this key and its user, if the user is active.
 pub async fn user_of_session(app: &App, key: &str) -> Result<Option<(Session, User)>> {
     let found = session::with_user(app.database.read(), key).await?;
-    Ok(found.filter(|(_, user)| user.is_active))
+    let found = found.filter(|(_, user)| user.is_active);
+    if let Some((session, _)) = &found {
+        app.uses.note(DeviceId::Session(session.id));
+    }
+    Ok(found)
 }
 
 /// Logs a browser out; the token that its page used goes with it.
@@ -193,10 +206,90 @@ pub async fn close_session(app: &App, session: &Session) -> Result<()> {
 
 /// Ends sessions with the tokens that were made for them, whose sockets are dismissed.
 async fn end_sessions(transaction: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
-    for token in token::delete_of_sessions(transaction, sessions).await? {
-        revocation::of_token(transaction, token).await?;
-    }
+    revocation::of_tokens(transaction, &token::delete_of_sessions(transaction, sessions).await?).await?;
     session::delete(transaction, sessions).await
+}
+
+/// One page of the devices with which a user is signed in.
+pub struct Devices {
+    /// How many there are on all pages.
+    pub count: u64,
+    /// The number of this page, from 1 on.
+    pub number: u64,
+    /// The current device comes first, on the first page; then those used last.
+    pub page: Vec<Device>,
+}
+
+const DEVICES_ON_A_PAGE: u64 = 50;
+
+impl Devices {
+    /// The number of the next page, if there is one.
+    pub fn next(&self) -> Option<u64> {
+        (self.number * DEVICES_ON_A_PAGE < self.count).then_some(self.number + 1)
+    }
+
+    pub fn previous(&self) -> Option<u64> {
+        (self.number > 1).then(|| self.number - 1)
+    }
+}
+
+/// # Errors
+/// [`Error::NotFound`] where there is no page of this `number`.
+pub async fn devices(app: &App, user: &User, current: DeviceId, number: u64) -> Result<Devices> {
+    let age = app.config.accounts.token_age_seconds;
+    let token_age = (age > 0).then(|| Duration::seconds(age.into()));
+    let wanted = device::Wanted { user: user.id, current, token_age };
+    let db = app.database.read();
+    let count = device::count(db, wanted).await?;
+    let offset = number.checked_sub(1).and_then(|before| before.checked_mul(DEVICES_ON_A_PAGE));
+    let offset = offset.filter(|offset| *offset == 0 || *offset < count).ok_or(Error::NotFound)?;
+    let mut page = device::page(db, wanted, offset, DEVICES_ON_A_PAGE).await?;
+    for device in &mut page {
+        let noted = app.uses.noted(device.id);
+        device.last_used_at = noted.map_or(device.last_used_at, |noted| noted.max(device.last_used_at));
+    }
+    Ok(Devices { count, number, page })
+}
+
+/// The device that shows this token: the browser, if its page does.
+pub async fn device_of_token(app: &App, id: TokenId) -> Result<DeviceId> {
+    let session = token::session_of(app.database.read(), id).await?;
+    Ok(session.map_or(DeviceId::Token(id), DeviceId::Session))
+}
+
+/// Signs one device of a user out; its sockets are disconnected on every node.
+///
+/// # Errors
+/// [`Error::NotFound`] where the user has no such device.
+pub async fn sign_out_device(app: &App, user: &User, id: DeviceId) -> Result<()> {
+    let transaction = app.database.begin().await?;
+    match id {
+        DeviceId::Session(id) if session::is_of_user(&transaction, id, user.id).await? => {
+            end_sessions(&transaction, &[id]).await?;
+        }
+        DeviceId::Token(id) if token::delete_of_user(&transaction, id, user.id).await? => {
+            revocation::of_token(&transaction, id).await?;
+        }
+        _ => return Err(Error::NotFound),
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// Signs all devices of a user out but the current one.
+pub async fn sign_out_others(app: &App, user: &User, current: DeviceId) -> Result<()> {
+    let transaction = app.database.begin().await?;
+    let others = session::ids_of_user_but(&transaction, user.id, current.session()).await?;
+    end_sessions(&transaction, &others).await?;
+    transaction.commit().await?;
+    loop {
+        let transaction = app.database.begin().await?;
+        let tokens = token::delete_of_user_but(&transaction, user.id, current.token()).await?;
+        revocation::of_tokens(&transaction, &tokens).await?;
+        transaction.commit().await?;
+        if tokens.is_empty() {
+            return Ok(());
+        }
+    }
 }
 
 /// A working token of a session's user, the same one for as long as it works.
@@ -214,7 +307,7 @@ pub async fn token_of_session(app: &App, session: &Session, key: &str) -> Result
     let next = derived_token(app, key, session.token_number + 1);
     let transaction = app.database.begin().await?;
     if session::count_token(&transaction, session).await? {
-        token::keep(&transaction, session.user_id, Some(session.id), &next).await?;
+        token::keep(&transaction, session.user_id, session.id, &next).await?;
     }
     transaction.commit().await?;
     Ok(next)

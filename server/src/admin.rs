@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::accounts::login::{self, Credentials, Login};
-use crate::accounts::user;
+use crate::accounts::{Origin, user};
 use crate::app::App;
 use crate::chat;
 use crate::error::Result;
@@ -16,7 +16,6 @@ use crate::http::csrf;
 use crate::http::current_user::Browser;
 use crate::http::page::{Page, to_login};
 use crate::http::parameters::Parameters;
-use crate::http::peer::ClientAddress;
 
 const LOGIN: &str = "/admin/login/";
 const HOME: &str = "/admin/";
@@ -64,13 +63,13 @@ async fn show_login(State(app): State<App>, parameters: Parameters, headers: Hea
 async fn log_in(
     State(app): State<App>,
     Browser(browser): Browser,
-    ClientAddress(address): ClientAddress,
+    origin: Origin,
     headers: HeaderMap,
     credentials: Credentials,
 ) -> Result<Response> {
-    app.attempts.count(address)?;
+    app.attempts.count(origin.address)?;
     match login::check(&app, &headers, LOGIN, credentials).await? {
         Login::Refused(response) => Ok(response),
-        Login::Passed { user, next } => login::enter(&app, browser, &user, &next).await,
+        Login::Passed { user, next } => login::enter(&app, browser, &user, &origin, &next).await,
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::accounts::attempts::Attempts;
 use crate::accounts::lookups::{self, Lookups};
 use crate::accounts::password::Passwords;
+use crate::accounts::uses::{self, Uses};
 use crate::chat::log::{self, Log};
 use crate::config::Config;
 use crate::database::Database;
@@ -29,6 +30,7 @@ pub struct Parts {
     pub database: Database,
     pub passwords: Passwords,
     pub tokens: Lookups,
+    pub uses: Uses,
     pub attempts: Attempts,
     pub log: Log,
     pub presence: Presence,
@@ -39,6 +41,7 @@ pub struct Parts {
 /// What waits for the tasks of a server.
 pub struct Queues {
     pub tokens: lookups::Reader,
+    pub uses: uses::Writer,
     pub log: log::Writer,
     pub presence: presence::Keeper,
     pub events: mpsc::Receiver<Event>,
@@ -55,15 +58,29 @@ impl App {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let passwords = Passwords::new(cores, config.accounts.password_queue.get())?;
         let (tokens, token_reader) = Lookups::new(database.clone());
+        let (uses, use_writer) = Uses::new(database.clone());
         let attempts = Attempts::new(config.rate_limits, &config.accounts);
         let (events, event_queue) = Events::channel();
         let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone());
         let presence = Presence::of_new_node();
         let keeper = presence::Keeper::new(presence.clone(), database.clone(), events.clone());
         let metrics = Metrics::default();
-        let parts =
-            Parts { config, public_url, secret, database, passwords, tokens, attempts, log, presence, events, metrics };
-        let queues = Queues { tokens: token_reader, log: log_writer, presence: keeper, events: event_queue };
+        let parts = Parts {
+            config,
+            public_url,
+            secret,
+            database,
+            passwords,
+            tokens,
+            uses,
+            attempts,
+            log,
+            presence,
+            events,
+            metrics,
+        };
+        let queues =
+            Queues { tokens: token_reader, uses: use_writer, log: log_writer, presence: keeper, events: event_queue };
         Ok((Self(Arc::new(parts)), queues))
     }
 

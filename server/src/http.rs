@@ -35,6 +35,7 @@ pub fn router(app: App) -> Router {
     let api = Router::new()
         .merge(api::root())
         .merge(accounts::routes::routes())
+        .merge(accounts::device_routes::routes())
         .merge(chat::routes::routes())
         .merge(chat::conversation_routes::routes())
         .merge(presence::routes::routes());
@@ -43,6 +44,7 @@ pub fn router(app: App) -> Router {
     let pages = Router::new()
         .merge(accounts::login::routes())
         .merge(accounts::account_page::routes())
+        .merge(accounts::devices_page::routes())
         .merge(chat::page::routes())
         .merge(admin::routes())
         .layer(from_fn_with_state(app.clone(), csrf::protect_pages))

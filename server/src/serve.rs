@@ -31,7 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// … clients that are between two polls, who come by once more to be told, …
 const FAREWELL: Duration = Duration::from_millis(500);
 /// … the connections, …
-const TRANSPORT_PATIENCE: Duration = Duration::from_secs(3);
+const TRANSPORT_PATIENCE: Duration = Duration::from_millis(2500);
+/// … what is written down last, …
+const LAST_WRITES_PATIENCE: Duration = Duration::from_millis(500);
 /// … and each of two words to the database.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(500);
 /// The pause after a connection could not be accepted, for want of file descriptors mostly.
@@ -60,6 +62,7 @@ pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: im
 
     let mut tasks = Tasks::default();
     tasks.spawn("tokens", queues.tokens.run());
+    tasks.spawn("uses", queues.uses.run());
     tasks.spawn("log", queues.log.run());
     tasks.spawn("presence", queues.presence.run());
     tasks.spawn("fan-out", fan_out.run());
@@ -112,6 +115,10 @@ async fn stop(
     let transports = async { tokio::join!(OptionFuture::from(closing), connections.shutdown()) };
     if tokio::time::timeout(TRANSPORT_PATIENCE, transports).await.is_err() {
         tracing::warn!("connections were still open when the server stopped");
+    }
+    app.uses.close();
+    if tokio::time::timeout(LAST_WRITES_PATIENCE, tasks.wait_for("uses")).await.is_err() {
+        tracing::warn!("the database was still busy when the server stopped");
     }
     // A task that is still at it holds a connection, for which closing would wait.
     tasks.0.shutdown().await;

@@ -9,10 +9,13 @@ use crate::support::app::start;
 use crate::support::person::Person;
 
 /// Every resource of the API, with its methods.
-const RESOURCES: [(&str, &str); 8] = [
+const RESOURCES: [(&str, &str); 11] = [
     ("/api/", "GET, HEAD, OPTIONS"),
     ("/api/users/", "POST, OPTIONS"),
     ("/api/users/me/", "GET, PUT, PATCH, HEAD, OPTIONS"),
+    ("/api/users/me/devices/", "GET, HEAD, OPTIONS"),
+    ("/api/users/me/devices/t0/", "DELETE, OPTIONS"),
+    ("/api/users/me/devices/sign-out-others/", "POST, OPTIONS"),
     ("/api/users/reset-password/", "POST, OPTIONS"),
     ("/api/auth/signin/", "POST, OPTIONS"),
     ("/api/auth/token/", "GET, HEAD, OPTIONS"),

@@ -19,6 +19,8 @@ mod concurrency;
 mod conventions;
 mod conversations;
 mod cors;
+mod devices;
+mod devices_page;
 mod editing;
 mod engine;
 mod event_order;

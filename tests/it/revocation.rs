@@ -1,6 +1,6 @@
 //! A socket ends with what it has signed in with.
 
-use natter::accounts;
+use natter::accounts::{self, Origin};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -152,8 +152,9 @@ async fn no_socket_gets_in_while_its_token_is_taken_back(
     let app = start_with(storage, &[PATIENT]).await;
     let alice = Person::join(&app, "alice").await;
     let user = accounts::find_user(&app.app, alice.id).await.unwrap();
+    let origin = Origin::new(b"", app.address.ip());
     for _ in 0..50 {
-        let token = accounts::issue_token(&app.app, &user).await.unwrap();
+        let token = accounts::issue_token(&app.app, &user, &origin).await.unwrap();
         let (id, _) = accounts::user_of_token(&app.app, &token).await.unwrap();
         let mut wire = Wire::connect(&app, Eio::V4, Transport::Websocket).await;
         wire.emit("authentication", &json!({ "token": token })).await;

@@ -9,7 +9,7 @@ use axum::routing::get;
 use serde_json::{Map, Value};
 
 use super::routes::{NAME, PASSWORD};
-use super::{ProfileChange, User, login};
+use super::{Origin, ProfileChange, User, login};
 use crate::accounts;
 use crate::app::App;
 use crate::error::{Error, Invalid, Result};
@@ -22,7 +22,7 @@ use crate::http::page::{Page, redirect, with_csrf_cookie};
 use crate::http::parameters::Parameters;
 use crate::http::peer::ClientAddress;
 
-const HOME: &str = "/account/";
+pub const HOME: &str = "/account/";
 const CURRENT_PASSWORD: Text = Text::up_to(usize::MAX);
 
 pub fn routes() -> Router<App> {
@@ -167,17 +167,17 @@ fn email_from(data: &Map<String, Value>) -> Result<(String, ProfileChange)> {
 async fn change_password(
     State(app): State<App>,
     member: Member,
-    ClientAddress(address): ClientAddress,
+    origin: Origin,
     headers: HeaderMap,
     Data(data): Data,
 ) -> Result<Response> {
-    app.attempts.count(address)?;
+    app.attempts.count(origin.address)?;
     let changed = match password_from(&data) {
         Ok((current, change)) => accounts::change_credentials(&app, member.user.clone(), current, change).await,
         Err(error) => Err(error),
     };
     match changed {
-        Ok(user) => login::enter(&app, None, &user, &Done::Password.address()).await,
+        Ok(user) => login::enter(&app, None, &user, &origin, &Done::Password.address()).await,
         Err(error) => {
             refuse(error, |invalid_password| AccountPage { invalid_password, ..AccountPage::of(member.user, &headers) })
         }

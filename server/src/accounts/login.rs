@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 
-use super::{Session, User, routes};
+use super::{Origin, Session, User, routes};
 use crate::accounts;
 use crate::app::App;
 use crate::error::{Error, Invalid, Result};
@@ -18,7 +18,6 @@ use crate::http::current_user::{Browser, Credential, CurrentUser};
 use crate::http::data::Data;
 use crate::http::page::{Page, is_local_path, redirect, with_csrf_cookie};
 use crate::http::parameters::Parameters;
-use crate::http::peer::ClientAddress;
 use crate::http::{cookies, csrf};
 
 const MAX_USERNAME: usize = 256;
@@ -83,7 +82,7 @@ async fn describe_login() -> impl IntoResponse {
 async fn log_in(
     State(app): State<App>,
     Browser(browser): Browser,
-    ClientAddress(address): ClientAddress,
+    origin: Origin,
     parameters: Parameters,
     headers: HeaderMap,
     mut credentials: Credentials,
@@ -91,10 +90,10 @@ async fn log_in(
     if credentials.next.is_empty() {
         credentials.next = parameters.next().unwrap_or_default();
     }
-    app.attempts.count(address)?;
+    app.attempts.count(origin.address)?;
     match check(&app, &headers, "/login", credentials).await? {
         Login::Refused(response) => Ok(response),
-        Login::Passed { user, next } => enter(&app, browser, &user, &next).await,
+        Login::Passed { user, next } => enter(&app, browser, &user, &origin, &next).await,
     }
 }
 
@@ -137,11 +136,17 @@ fn field_errors(text: &str, max_characters: usize) -> Vec<String> {
 
 /// Logs a browser in and sends it on: to `next` if that is on this site, else to the chat. An older session of the same
 /// browser ends, so that a key which somebody else planted or saw is worth nothing.
-pub async fn enter(app: &App, browser: Option<CurrentUser>, user: &User, next: &str) -> Result<Response> {
+pub async fn enter(
+    app: &App,
+    browser: Option<CurrentUser>,
+    user: &User,
+    origin: &Origin,
+    next: &str,
+) -> Result<Response> {
     if let Some(session) = browser.and_then(session_of) {
         accounts::close_session(app, &session).await?;
     }
-    let key = accounts::open_session(app, user).await?;
+    let key = accounts::open_session(app, user, origin).await?;
     let mut response = redirect(if is_local_path(next) { next } else { "/" });
     cookies::set_session(app, response.headers_mut(), &key);
     cookies::set_csrf(app, response.headers_mut(), &csrf::new_token());
@@ -202,19 +207,19 @@ async fn show_sign_up(State(app): State<App>, parameters: Parameters, headers: H
 async fn sign_up(
     State(app): State<App>,
     Browser(browser): Browser,
-    ClientAddress(address): ClientAddress,
+    origin: Origin,
     headers: HeaderMap,
     Data(data): Data,
 ) -> Result<Response> {
     let text = |name: &str| data.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let next = text("next");
-    app.attempts.count(address)?;
+    app.attempts.count(origin.address)?;
     let signed_up = match routes::sign_up_from(&data) {
         Ok(new) => accounts::sign_up(&app, new).await,
         Err(error) => Err(error),
     };
     match signed_up {
-        Ok(user) => enter(&app, browser, &user, &next).await,
+        Ok(user) => enter(&app, browser, &user, &origin, &next).await,
         Err(Error::Invalid(invalid)) => {
             let page = SignUpPage {
                 csrf_token: csrf::token_for(&headers),

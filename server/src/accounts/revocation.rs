@@ -31,8 +31,19 @@ const WINDOW: Duration = Duration::minutes(1);
 /// How long a node may be cut off from the database and still hear of everything.
 const KEPT: Duration = Duration::days(1);
 
+/// The most rows of one statement.
+const AT_ONCE: usize = 1_000;
+
 pub async fn of_token(db: &impl ConnectionTrait, id: TokenId) -> Result<()> {
     insert(db, Some(id), None).await
+}
+
+pub async fn of_tokens(db: &impl ConnectionTrait, ids: &[TokenId]) -> Result<()> {
+    for ids in ids.chunks(AT_ONCE) {
+        let rows = ids.iter().map(|id| row(Some(*id), None));
+        Entity::insert_many(rows).exec_without_returning(db).await?;
+    }
+    Ok(())
 }
 
 pub async fn of_user(db: &impl ConnectionTrait, id: UserId) -> Result<()> {
@@ -40,14 +51,17 @@ pub async fn of_user(db: &impl ConnectionTrait, id: UserId) -> Result<()> {
 }
 
 async fn insert(db: &impl ConnectionTrait, token_id: Option<TokenId>, user_id: Option<UserId>) -> Result<()> {
-    let revocation = ActiveModel {
+    Entity::insert(row(token_id, user_id)).exec_without_returning(db).await?;
+    Ok(())
+}
+
+fn row(token_id: Option<TokenId>, user_id: Option<UserId>) -> ActiveModel {
+    ActiveModel {
         token_id: Set(token_id),
         user_id: Set(user_id),
         created_at: Set(OffsetDateTime::now_utc()),
         ..Default::default()
-    };
-    Entity::insert(revocation).exec_without_returning(db).await?;
-    Ok(())
+    }
 }
 
 /// All that may have been committed since `time`, and some from before.

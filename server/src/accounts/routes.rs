@@ -9,7 +9,7 @@ use axum_extra::extract::WithRejection;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Email, MAX_PASSWORD_CHARACTERS, ProfileChange, SignUp, User, UserId};
+use super::{Email, MAX_PASSWORD_CHARACTERS, Origin, ProfileChange, SignUp, User, UserId};
 use crate::accounts;
 use crate::accounts::email::MALFORMED;
 use crate::app::App;
@@ -137,17 +137,17 @@ async fn reset_password(
 async fn sign_in(
     State(app): State<App>,
     SessionOnly(browser): SessionOnly,
-    ClientAddress(address): ClientAddress,
+    origin: Origin,
     Data(data): Data,
 ) -> Result<Response> {
     let mut fields = Fields::of(&data);
     let username = fields.required("username", Text::up_to(usize::MAX));
     let password = fields.required("password", Text::up_to(usize::MAX));
     fields.finish()?;
-    app.attempts.count(address)?;
+    app.attempts.count(origin.address)?;
     let user = accounts::authenticate(&app, &username, password).await?;
     let user = user.ok_or_else(|| Error::invalid(NON_FIELD_ERRORS, "Invalid username or password."))?;
-    let key = accounts::issue_token(&app, &user).await?;
+    let key = accounts::issue_token(&app, &user, &origin).await?;
 
     let mut headers = HeaderMap::new();
     headers.insert(X_TOKEN, HeaderValue::from_str(&key).map_err(|error| Error::Internal(error.into()))?);

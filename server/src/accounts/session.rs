@@ -1,10 +1,11 @@
 //! The table `sessions`: browsers that are logged in.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, SelectStatement};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, QuerySelect, QueryTrait};
 use time::{Duration, OffsetDateTime};
 
+use super::origin::Origin;
 use super::token::hash;
 use super::user::{self, User, UserId};
 use crate::error::Result;
@@ -20,6 +21,9 @@ pub struct Model {
     pub token_number: i32,
     pub created_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
+    pub client: String,
+    pub address: String,
+    pub last_used_at: Option<OffsetDateTime>,
 }
 
 pub type Session = Model;
@@ -49,7 +53,7 @@ pub async fn with_user(db: &impl ConnectionTrait, key: &str) -> Result<Option<(S
     Ok(found.and_then(|(session, user)| Some((session, user?))))
 }
 
-pub async fn insert(db: &impl ConnectionTrait, user: UserId, key: &str, age: Duration) -> Result<()> {
+pub async fn insert(db: &impl ConnectionTrait, user: UserId, key: &str, age: Duration, origin: &Origin) -> Result<()> {
     let now = OffsetDateTime::now_utc();
     let session = ActiveModel {
         user_id: Set(user),
@@ -57,9 +61,45 @@ pub async fn insert(db: &impl ConnectionTrait, user: UserId, key: &str, age: Dur
         token_number: Set(0),
         created_at: Set(now),
         expires_at: Set(now + age),
+        client: Set(origin.client.clone()),
+        address: Set(origin.address.to_string()),
         ..Default::default()
     };
     Entity::insert(session).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// The live sessions of a user, as [`super::device`] lists them with the tokens.
+pub fn devices_of_user(user: UserId, current: i64) -> SelectStatement {
+    let last_used_at = Func::coalesce([Column::LastUsedAt.into_expr(), Column::CreatedAt.into_expr()]);
+    let columns = Entity::find().select_only().expr_as(Expr::value(true), "is_session").columns([
+        Column::Id,
+        Column::Client,
+        Column::Address,
+        Column::CreatedAt,
+    ]);
+    let columns = columns.expr_as(last_used_at, "last_used_at").expr_as(Column::Id.eq(current), "is_current");
+    columns.filter(live_of(user)).into_query()
+}
+
+pub async fn count_of_user(db: &impl ConnectionTrait, user: UserId) -> Result<u64> {
+    Ok(Entity::find().filter(live_of(user)).count(db).await?)
+}
+
+fn live_of(user: UserId) -> Expr {
+    Column::UserId.eq(user).and(Column::ExpiresAt.gt(OffsetDateTime::now_utc()))
+}
+
+/// Whether this is a session of this user.
+pub async fn is_of_user(db: &impl ConnectionTrait, id: i64, user: UserId) -> Result<bool> {
+    Ok(Entity::find_by_id(id).filter(live_of(user)).count(db).await? == 1)
+}
+
+/// Writes down that these were used; a later use that another node has written stays.
+pub async fn note_use(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>, time: OffsetDateTime) -> Result<()> {
+    let is_news = Column::LastUsedAt.is_null().or(Column::LastUsedAt.lt(time));
+    let used = Entity::update_many().col_expr(Column::LastUsedAt, Expr::value(time));
+    used.filter(Column::Id.is_in(ids)).filter(is_news).exec(db).await?;
     Ok(())
 }
 
@@ -75,6 +115,10 @@ pub async fn count_token(db: &impl ConnectionTrait, session: &Session) -> Result
 
 pub async fn ids_of_user(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<i64>> {
     ids(db, Column::UserId.eq(user)).await
+}
+
+pub async fn ids_of_user_but(db: &impl ConnectionTrait, user: UserId, spared: i64) -> Result<Vec<i64>> {
+    ids(db, Column::UserId.eq(user).and(Column::Id.ne(spared))).await
 }
 
 pub async fn ids_of_expired(db: &impl ConnectionTrait) -> Result<Vec<i64>> {

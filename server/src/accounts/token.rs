@@ -1,11 +1,12 @@
 //! The table `tokens`: what API and socket clients sign in with.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ConnectionTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, OnConflict, SelectStatement};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, QuerySelect, QueryTrait};
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
+use super::origin::Origin;
 use super::user::{self, User, UserId};
 use crate::error::Result;
 
@@ -23,6 +24,9 @@ pub struct Model {
     #[sea_orm(unique)]
     pub key_hash: Vec<u8>,
     pub created_at: OffsetDateTime,
+    pub client: String,
+    pub address: String,
+    pub last_used_at: Option<OffsetDateTime>,
 }
 
 pub type Token = Model;
@@ -41,6 +45,9 @@ impl Related<user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// How many tokens are deleted by one statement.
+const AT_ONCE: u64 = 1_000;
+
 /// The only form of a key that is stored. A key has 122 random bits or more, so that a fast hash is enough.
 pub fn hash(key: &str) -> Vec<u8> {
     Sha256::digest(key).to_vec()
@@ -55,18 +62,83 @@ pub async fn with_owners(
     Ok(found.into_iter().filter_map(|(token, owner)| Some((token, owner?))).collect())
 }
 
-/// Stores `key` for `owner`, and for a session where it is made for one; one that is there already stays as it is.
-pub async fn keep(db: &impl ConnectionTrait, owner: UserId, session: Option<i64>, key: &str) -> Result<()> {
-    let token = ActiveModel {
-        user_id: Set(owner),
-        session_id: Set(session),
-        key_hash: Set(hash(key)),
-        created_at: Set(OffsetDateTime::now_utc()),
-        ..Default::default()
-    };
+/// Stores `key` for `owner`, who signs in from somewhere.
+pub async fn insert(db: &impl ConnectionTrait, owner: UserId, key: &str, origin: &Origin) -> Result<()> {
+    let token =
+        ActiveModel { client: Set(origin.client.clone()), address: Set(origin.address.to_string()), ..new(owner, key) };
+    Entity::insert(token).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Stores `key` for a session of `owner`; one that is there already stays as it is.
+pub async fn keep(db: &impl ConnectionTrait, owner: UserId, session: i64, key: &str) -> Result<()> {
+    let token = ActiveModel { session_id: Set(Some(session)), ..new(owner, key) };
     let once = OnConflict::column(Column::KeyHash).do_nothing().to_owned();
     Entity::insert(token).on_conflict(once).exec_without_returning(db).await?;
     Ok(())
+}
+
+fn new(owner: UserId, key: &str) -> ActiveModel {
+    ActiveModel {
+        user_id: Set(owner),
+        key_hash: Set(hash(key)),
+        created_at: Set(OffsetDateTime::now_utc()),
+        ..Default::default()
+    }
+}
+
+/// The tokens of a user that belong to no session, as [`super::device`] lists them with the sessions.
+pub fn devices_of_user(user: UserId, age: Option<Duration>, current: TokenId) -> SelectStatement {
+    let last_used_at = Func::coalesce([Column::LastUsedAt.into_expr(), Column::CreatedAt.into_expr()]);
+    let columns = Entity::find().select_only().expr_as(Expr::value(false), "is_session").columns([
+        Column::Id,
+        Column::Client,
+        Column::Address,
+        Column::CreatedAt,
+    ]);
+    let columns = columns.expr_as(last_used_at, "last_used_at").expr_as(Column::Id.eq(current), "is_current");
+    columns.filter(good_of(user, age)).into_query()
+}
+
+pub async fn count_of_user(db: &impl ConnectionTrait, user: UserId, age: Option<Duration>) -> Result<u64> {
+    Ok(Entity::find().filter(good_of(user, age)).count(db).await?)
+}
+
+fn good_of(user: UserId, age: Option<Duration>) -> Expr {
+    let of_user = Column::UserId.eq(user).and(Column::SessionId.is_null());
+    match age {
+        Some(age) => of_user.and(Column::CreatedAt.gt(OffsetDateTime::now_utc() - age)),
+        None => of_user,
+    }
+}
+
+/// The session that a token belongs to, if any.
+pub async fn session_of(db: &impl ConnectionTrait, id: TokenId) -> Result<Option<i64>> {
+    let token = Entity::find_by_id(id).select_only().column(Column::SessionId).into_tuple::<Option<i64>>();
+    Ok(token.one(db).await?.flatten())
+}
+
+/// Writes down that these were used; a later use that another node has written stays.
+pub async fn note_use(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>, time: OffsetDateTime) -> Result<()> {
+    let is_news = Column::LastUsedAt.is_null().or(Column::LastUsedAt.lt(time));
+    let used = Entity::update_many().col_expr(Column::LastUsedAt, Expr::value(time));
+    used.filter(Column::Id.is_in(ids)).filter(is_news).exec(db).await?;
+    Ok(())
+}
+
+/// Deletes a token that belongs to no session, if it is one of this user; false where it is not.
+pub async fn delete_of_user(db: &impl ConnectionTrait, id: TokenId, user: UserId) -> Result<bool> {
+    let own = Entity::delete_by_id(id).filter(Column::UserId.eq(user)).filter(Column::SessionId.is_null());
+    Ok(own.exec(db).await?.rows_affected == 1)
+}
+
+/// Deletes tokens of a user that belong to no session, but for one: so many that they fit into a transaction, and none
+/// once there are no more.
+pub async fn delete_of_user_but(db: &impl ConnectionTrait, user: UserId, spared: TokenId) -> Result<Vec<TokenId>> {
+    let others = Column::UserId.eq(user).and(Column::SessionId.is_null()).and(Column::Id.ne(spared));
+    let some = Entity::find().select_only().column(Column::Id).filter(others).limit(AT_ONCE).into_query();
+    let deleted = Entity::delete_many().filter(Column::Id.in_subquery(some)).exec_with_returning(db).await?;
+    Ok(deleted.into_iter().map(|token| token.id).collect())
 }
 
 /// Deletes the tokens that were made for these sessions.

@@ -69,13 +69,21 @@ impl FromRequestParts<App> for PageNumber {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let Ok(parameters) = Parameters::from_request_parts(parts, app).await;
         let Ok(BaseUrl(base)) = BaseUrl::from_request_parts(parts, app).await;
-        let number = parameters.get("page").map_or(Ok(1), str::parse::<u32>).map_err(|_| Error::NotFound)?;
         // What is no size counts as none, as in Django REST framework.
         let size = parameters.get("page_size").and_then(|size| size.parse().ok()).filter(|size| *size > 0);
         Ok(Self {
-            number: Some(number.into()).filter(|number| *number > 0).ok_or(Error::NotFound)?,
+            number: page_number(&parameters)?,
             size: size.unwrap_or(Self::SIZE).min(Self::MAX_SIZE),
             address: format!("{base}{}", parts.uri.path()),
         })
     }
+}
+
+/// The page that `?page=` asks for, else the first.
+///
+/// # Errors
+/// [`Error::NotFound`] for what is no number of a page.
+pub fn page_number(parameters: &Parameters) -> Result<u64, Error> {
+    let Some(text) = parameters.get("page") else { return Ok(1) };
+    text.parse::<u32>().ok().filter(|number| *number > 0).map(u64::from).ok_or(Error::NotFound)
 }

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
+use axum::http::{header, request::Parts};
+
+use crate::accounts::Origin;
 
 /// The address of the other end of the connection, put into each request by the accept loop.
 #[derive(Clone, Copy, Debug)]
@@ -19,5 +21,15 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<Peer>();
         Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let ClientAddress(address) = ClientAddress::from_request_parts(parts, state).await?;
+        let user_agent = parts.headers.get(header::USER_AGENT).map(|value| value.as_bytes());
+        Ok(Self::new(user_agent.unwrap_or_default(), address))
     }
 }

@@ -21,9 +21,15 @@ pub struct Browser {
 impl Browser {
     /// A browser that has been nowhere yet.
     pub fn open(app: &TestApp) -> Self {
+        Self::called(app, "")
+    }
+
+    /// The same with a name for itself.
+    pub fn called(app: &TestApp, user_agent: &str) -> Self {
         let jar = Arc::new(Jar::default());
         let http = Client::builder().redirect(redirect::Policy::none()).no_proxy().cookie_provider(jar.clone());
-        Self { site: app.url("/").parse().unwrap(), jar, http: http.build().unwrap() }
+        let http = http.user_agent(user_agent).build().unwrap();
+        Self { site: app.url("/").parse().unwrap(), jar, http }
     }
 
     /// A browser in which the owner of `email` has logged in.

@@ -1,0 +1,136 @@
+//! The page on which people see where they are signed in, and sign out there.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+use super::account_page::HOME;
+use super::{DeviceId, Devices};
+use crate::accounts;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::http::bar::Bar;
+use crate::http::current_user::Member;
+use crate::http::data::Data;
+use crate::http::page::{Page, redirect, with_csrf_cookie};
+use crate::http::pagination::page_number;
+use crate::http::parameters::Parameters;
+use crate::http::{cookies, csrf};
+
+const DEVICES: &str = "/account/devices/";
+const READABLE: StaticFormatDescription =
+    format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/account/devices", get(go_to_devices))
+        .route(DEVICES, get(show))
+        .route("/account/devices/sign-out/", get(go_to_devices).post(sign_out))
+        .route("/account/devices/sign-out-others/", get(go_to_devices).post(sign_out_others))
+}
+
+async fn go_to_devices() -> Response {
+    redirect(DEVICES)
+}
+
+/// What was done by a button that led here; the address names it.
+#[derive(Clone, Copy)]
+enum Done {
+    SignedOut,
+    SignedOutAlready,
+    SignedOutOthers,
+}
+
+impl Done {
+    const ALL: [Self; 3] = [Self::SignedOut, Self::SignedOutAlready, Self::SignedOutOthers];
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|done| done.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SignedOut => "one",
+            Self::SignedOutAlready => "gone",
+            Self::SignedOutOthers => "others",
+        }
+    }
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::SignedOut => "The device is signed out.",
+            Self::SignedOutAlready => "No such device is signed in any more.",
+            Self::SignedOutOthers => "All other devices are signed out.",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct DevicesPage {
+    bar: Bar,
+    done: Option<&'static str>,
+    devices: Devices,
+}
+
+/// A time for people.
+fn readable(time: &OffsetDateTime) -> String {
+    time.format(READABLE).unwrap_or_default()
+}
+
+/// A time for programs.
+fn exact(time: &OffsetDateTime) -> String {
+    time.format(&Rfc3339).unwrap_or_default()
+}
+
+/// What people call a device that does not say what it is.
+fn noun(id: DeviceId) -> &'static str {
+    match id {
+        DeviceId::Session(_) => "Browser",
+        DeviceId::Token(_) => "Program",
+    }
+}
+
+async fn show(State(app): State<App>, member: Member, parameters: Parameters, headers: HeaderMap) -> Result<Response> {
+    let done = parameters.get("done").and_then(Done::named).map(Done::sentence);
+    let number = page_number(&parameters)?;
+    let devices = accounts::devices(&app, &member.user, DeviceId::Session(member.session.id), number).await?;
+    let csrf_token = csrf::token_for(&headers);
+    let page = DevicesPage { bar: Bar::of(&member.user, HOME, csrf_token.clone()), done, devices };
+    Ok(with_csrf_cookie(&app, Page(page).into_response(), &csrf_token))
+}
+
+fn show_done(done: Done) -> Response {
+    redirect(&format!("{DEVICES}?done={}", done.name()))
+}
+
+async fn sign_out(State(app): State<App>, member: Member, Data(data): Data) -> Result<Response> {
+    let named = data.get("device").and_then(|value| value.as_str()).unwrap_or_default();
+    let signed_out = match named.parse() {
+        Ok(id) => accounts::sign_out_device(&app, &member.user, id).await.map(|()| id),
+        Err(error) => Err(error),
+    };
+    match signed_out {
+        Ok(DeviceId::Session(id)) if id == member.session.id => {
+            let mut response = redirect("/login/");
+            cookies::delete_session(&app, response.headers_mut());
+            Ok(response)
+        }
+        Ok(_) => Ok(show_done(Done::SignedOut)),
+        // Such as by a second click.
+        Err(Error::NotFound) => Ok(show_done(Done::SignedOutAlready)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn sign_out_others(State(app): State<App>, member: Member) -> Result<Response> {
+    accounts::sign_out_others(&app, &member.user, DeviceId::Session(member.session.id)).await?;
+    Ok(show_done(Done::SignedOutOthers))
+}

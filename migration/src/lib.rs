@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::*;
 mod m20261122_000001_create_accounts;
 mod m20261122_000002_create_chat;
 mod m20261123_000003_add_devices;
+mod m20261123_000004_create_password_resets;
 mod m20261123_000005_add_conversations;
 mod m20261123_000007_create_presences;
 
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_create_accounts::Migration),
             Box::new(m20261122_000002_create_chat::Migration),
             Box::new(m20261123_000003_add_devices::Migration),
+            Box::new(m20261123_000004_create_password_resets::Migration),
             Box::new(m20261123_000005_add_conversations::Migration),
             Box::new(m20261123_000007_create_presences::Migration),
         ]

@@ -10,7 +10,10 @@ pub mod login;
 pub mod lookups;
 mod origin;
 pub mod password;
+mod password_reset;
 mod password_rules;
+pub mod reset_links;
+pub mod reset_page;
 pub mod revocation;
 pub mod routes;
 mod session;
@@ -110,15 +113,25 @@ pub async fn change_profile(app: &App, user: User, change: ProfileChange) -> Res
         check_password(app, &password, Some(&user))?;
         password_hash = Some(app.passwords.hash(password).await?);
     }
-    let logs_out = password_hash.is_some();
     let change = UserChange { email, password_hash, first_name, last_name };
 
     let transaction = app.database.begin().await?;
-    let user = user::update(&transaction, user, change).await?;
-    if logs_out {
-        end_sessions(&transaction, &session::ids_of_user(&transaction, user.id).await?).await?;
-    }
+    let user = change_user(&transaction, user, change).await?;
     transaction.commit().await?;
+    Ok(user)
+}
+
+/// Changes a user. A new password ends their sessions, and it as well as a new e-mail voids the links for new passwords
+/// that were sent.
+async fn change_user(transaction: &impl ConnectionTrait, user: User, change: UserChange) -> Result<User> {
+    let (logs_out, voids) = (change.password_hash.is_some(), change.password_hash.is_some() || change.email.is_some());
+    let user = user::update(transaction, user, change).await?;
+    if logs_out {
+        end_sessions(transaction, &session::ids_of_user(transaction, user.id).await?).await?;
+    }
+    if voids {
+        password_reset::delete_of_user(transaction, user.id).await?;
+    }
     Ok(user)
 }
 
@@ -139,6 +152,41 @@ pub async fn change_credentials(
         ));
     }
     change_profile(app, user, change).await
+}
+
+/// Asks for a link with which whoever has this address may choose a new password. Whether anybody has is not told.
+///
+/// # Errors
+/// [`Error::Unavailable`] where too many ask.
+pub fn ask_for_reset(app: &App, email: Email) -> Result<()> {
+    app.reset_links.ask(email)
+}
+
+/// Who may choose a new password by the link with this key, if it is good.
+pub async fn user_of_reset(app: &App, key: &str) -> Result<Option<User>> {
+    let user = password_reset::user_of(app.database.read(), key).await?;
+    Ok(user.filter(|user| user.is_active))
+}
+
+/// Gives a user a new password by a link, which is void then. Whoever knew the old one is out: all sessions and tokens of
+/// the user end, and their sockets are dismissed on every node.
+///
+/// # Errors
+/// [`Error::NotFound`] where the link is not good (any more), [`Error::Invalid`] where the password is too weak.
+pub async fn reset_password(app: &App, key: &str, password: String) -> Result<()> {
+    let user = user_of_reset(app, key).await?.ok_or(Error::NotFound)?;
+    check_password(app, &password, Some(&user))?;
+    let id = user.id;
+    let change = UserChange { password_hash: Some(app.passwords.hash(password).await?), ..UserChange::default() };
+
+    let transaction = app.database.begin().await?;
+    if !password_reset::take(&transaction, key).await? {
+        return Err(Error::NotFound);
+    }
+    change_user(&transaction, user, change).await?;
+    token::delete_all_of_user(&transaction, id).await?;
+    revocation::of_user(&transaction, id).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// A new token: a version 4 UUID in lower case.

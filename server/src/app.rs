@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::accounts::attempts::Attempts;
 use crate::accounts::lookups::{self, Lookups};
 use crate::accounts::password::Passwords;
+use crate::accounts::reset_links::{self, Delivery, ResetLinks};
 use crate::accounts::uses::{self, Uses};
 use crate::chat::log::{self, Log};
 use crate::config::Config;
@@ -31,6 +32,7 @@ pub struct Parts {
     pub passwords: Passwords,
     pub tokens: Lookups,
     pub uses: Uses,
+    pub reset_links: ResetLinks,
     pub attempts: Attempts,
     pub log: Log,
     pub presence: Presence,
@@ -42,6 +44,7 @@ pub struct Parts {
 pub struct Queues {
     pub tokens: lookups::Reader,
     pub uses: uses::Writer,
+    pub reset_links: reset_links::Maker,
     pub log: log::Writer,
     pub presence: presence::Keeper,
     pub events: mpsc::Receiver<Event>,
@@ -59,6 +62,8 @@ impl App {
         let passwords = Passwords::new(cores, config.accounts.password_queue.get())?;
         let (tokens, token_reader) = Lookups::new(database.clone());
         let (uses, use_writer) = Uses::new(database.clone());
+        let (reset_links, link_maker) =
+            ResetLinks::new(&config.accounts, Delivery::of(&config), database.clone(), public_url.clone());
         let attempts = Attempts::new(config.rate_limits, &config.accounts);
         let (events, event_queue) = Events::channel();
         let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone());
@@ -73,14 +78,21 @@ impl App {
             passwords,
             tokens,
             uses,
+            reset_links,
             attempts,
             log,
             presence,
             events,
             metrics,
         };
-        let queues =
-            Queues { tokens: token_reader, uses: use_writer, log: log_writer, presence: keeper, events: event_queue };
+        let queues = Queues {
+            tokens: token_reader,
+            uses: use_writer,
+            reset_links: link_maker,
+            log: log_writer,
+            presence: keeper,
+            events: event_queue,
+        };
         Ok((Self(Arc::new(parts)), queues))
     }
 

@@ -80,6 +80,7 @@ pub struct Accounts {
     pub session_age_seconds: NonZeroU32,
     pub token_age_seconds: u32,
     pub password_queue: NonZeroUsize,
+    pub reset_queue: NonZeroUsize,
     pub attempts_per_minute: NonZeroU32,
     pub attempts_burst: NonZeroU32,
 }

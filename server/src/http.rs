@@ -45,6 +45,7 @@ pub fn router(app: App) -> Router {
         .merge(accounts::login::routes())
         .merge(accounts::account_page::routes())
         .merge(accounts::devices_page::routes())
+        .merge(accounts::reset_page::routes())
         .merge(chat::page::routes())
         .merge(admin::routes())
         .layer(from_fn_with_state(app.clone(), csrf::protect_pages))

@@ -63,6 +63,7 @@ pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: im
     let mut tasks = Tasks::default();
     tasks.spawn("tokens", queues.tokens.run());
     tasks.spawn("uses", queues.uses.run());
+    tasks.spawn("reset links", queues.reset_links.run());
     tasks.spawn("log", queues.log.run());
     tasks.spawn("presence", queues.presence.run());
     tasks.spawn("fan-out", fan_out.run());
@@ -94,9 +95,9 @@ pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: im
 async fn tell_all<'a>(app: &App, io: &'a SocketIo, tasks: &mut Tasks) -> Option<BoxFuture<'a, ()>> {
     let messages = async {
         app.log.close();
-        tasks.wait_for("log").await;
+        tasks.wait_for(&["log"]).await;
         app.events.publish(Event::Stopping).await;
-        tasks.wait_for("fan-out").await;
+        tasks.wait_for(&["fan-out"]).await;
     };
     if tokio::time::timeout(PATIENCE, messages).await.is_err() {
         tracing::error!("messages were still queued when the server stopped");
@@ -117,7 +118,8 @@ async fn stop(
         tracing::warn!("connections were still open when the server stopped");
     }
     app.uses.close();
-    if tokio::time::timeout(LAST_WRITES_PATIENCE, tasks.wait_for("uses")).await.is_err() {
+    app.reset_links.close();
+    if tokio::time::timeout(LAST_WRITES_PATIENCE, tasks.wait_for(&["uses", "reset links"])).await.is_err() {
         tracing::warn!("the database was still busy when the server stopped");
     }
     // A task that is still at it holds a connection, for which closing would wait.
@@ -154,8 +156,11 @@ impl Tasks {
         }
     }
 
-    async fn wait_for(&mut self, name: &'static str) {
-        while !self.0.is_empty() && self.ended().await != name {}
+    async fn wait_for(&mut self, names: &[&str]) {
+        let mut left = names.len();
+        while left > 0 && !self.0.is_empty() {
+            left -= usize::from(names.contains(&self.ended().await));
+        }
     }
 }
 

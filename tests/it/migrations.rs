@@ -10,11 +10,12 @@ use crate::support::app::start;
 use crate::support::command::natter_beside;
 use crate::support::person::Person;
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "users",
     "tokens",
     "sessions",
     "revocations",
+    "password_resets",
     "conversations",
     "conversation_members",
     "messages",

@@ -127,11 +127,18 @@ async fn reset_password(
     ClientAddress(address): ClientAddress,
     Data(data): Data,
 ) -> Result<Response> {
-    let mut fields = Fields::of(&data);
-    let _: Option<Email> = fields.required_email("email");
-    fields.finish()?;
+    let email = email_from(&data)?;
     app.attempts.count(address)?;
+    accounts::ask_for_reset(&app, email)?;
     Ok(api::empty(StatusCode::OK))
+}
+
+/// Whose password a form or a client asks for.
+pub fn email_from(data: &Map<String, Value>) -> Result<Email> {
+    let mut fields = Fields::of(data);
+    let email = fields.required_email("email");
+    fields.finish()?;
+    email.ok_or_else(|| Error::invalid("email", MALFORMED))
 }
 
 async fn sign_in(

@@ -141,6 +141,11 @@ pub async fn delete_of_user_but(db: &impl ConnectionTrait, user: UserId, spared:
     Ok(deleted.into_iter().map(|token| token.id).collect())
 }
 
+pub async fn delete_all_of_user(db: &impl ConnectionTrait, user: UserId) -> Result<()> {
+    Entity::delete_many().filter(Column::UserId.eq(user)).exec(db).await?;
+    Ok(())
+}
+
 /// Deletes the tokens that were made for these sessions.
 pub async fn delete_of_sessions(db: &impl ConnectionTrait, sessions: &[i64]) -> Result<Vec<TokenId>> {
     let of_sessions = Entity::delete_many().filter(Column::SessionId.is_in(sessions.iter().copied()));

@@ -15,7 +15,7 @@ impl MigrationTrait for Migration {
         for table in TABLES {
             // The program, and the address that it signed in from. Empty of those that did before this was noted.
             for name in ["client", "address"] {
-                manager.alter_table(add(table, &mut text(name).default(""))).await?;
+                manager.alter_table(add(table, text(name).default(""))).await?;
             }
             // Null until it is used a first time after it signed in.
             manager.alter_table(add(table, &mut timestamp_with_time_zone_null("last_used_at"))).await?;

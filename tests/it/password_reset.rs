@@ -26,8 +26,8 @@ async fn ask(app: &TestApp, email: &str) {
 /// The path of the `number`th link that the log tells of.
 async fn link(app: &TestApp, log: &Log, number: usize) -> String {
     let line = log.line(number, PAGE).await;
-    let (_, link) = line.split_once(&app.url("/")).unwrap();
-    format!("/{}", link.split_once('"').unwrap().0)
+    let (_, path) = line.split_once(&app.url("/")).unwrap();
+    format!("/{}", path.split_once('"').unwrap().0)
 }
 
 /// Opens a link and chooses a password.
@@ -308,7 +308,7 @@ async fn only_a_hash_of_the_key_is_stored(#[values(Sqlite, Postgres)] storage: S
     let link = link(&app, &log, 1).await;
     let key = link.trim_start_matches(PAGE).trim_end_matches('/');
     assert_eq!(key.len(), 32);
-    let hash: String = sha2::Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha2::Sha256::digest(key).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     let stored = match storage {
         Sqlite => "lower(hex(key_hash))",
         Postgres => "encode(key_hash, 'hex')",

@@ -43,13 +43,13 @@ async fn go_to_devices() -> Response {
 /// What was done by a button that led here; the address names it.
 #[derive(Clone, Copy)]
 enum Done {
-    SignedOut,
-    SignedOutAlready,
-    SignedOutOthers,
+    One,
+    Already,
+    Others,
 }
 
 impl Done {
-    const ALL: [Self; 3] = [Self::SignedOut, Self::SignedOutAlready, Self::SignedOutOthers];
+    const ALL: [Self; 3] = [Self::One, Self::Already, Self::Others];
 
     fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|done| done.name() == name)
@@ -57,17 +57,17 @@ impl Done {
 
     fn name(self) -> &'static str {
         match self {
-            Self::SignedOut => "one",
-            Self::SignedOutAlready => "gone",
-            Self::SignedOutOthers => "others",
+            Self::One => "one",
+            Self::Already => "gone",
+            Self::Others => "others",
         }
     }
 
     fn sentence(self) -> &'static str {
         match self {
-            Self::SignedOut => "The device is signed out.",
-            Self::SignedOutAlready => "No such device is signed in any more.",
-            Self::SignedOutOthers => "All other devices are signed out.",
+            Self::One => "The device is signed out.",
+            Self::Already => "No such device is signed in any more.",
+            Self::Others => "All other devices are signed out.",
         }
     }
 }
@@ -123,14 +123,14 @@ async fn sign_out(State(app): State<App>, member: Member, Data(data): Data) -> R
             cookies::delete_session(&app, response.headers_mut());
             Ok(response)
         }
-        Ok(_) => Ok(show_done(Done::SignedOut)),
+        Ok(_) => Ok(show_done(Done::One)),
         // Such as by a second click.
-        Err(Error::NotFound) => Ok(show_done(Done::SignedOutAlready)),
+        Err(Error::NotFound) => Ok(show_done(Done::Already)),
         Err(error) => Err(error),
     }
 }
 
 async fn sign_out_others(State(app): State<App>, member: Member) -> Result<Response> {
     accounts::sign_out_others(&app, &member.user, DeviceId::Session(member.session.id)).await?;
-    Ok(show_done(Done::SignedOutOthers))
+    Ok(show_done(Done::Others))
 }

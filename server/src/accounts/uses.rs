@@ -17,7 +17,7 @@ use crate::error::Result;
 
 /// How many devices may be noted between two writes; one more is noted when it is used again after the next.
 const CAPACITY: usize = 65_536;
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 /// The most devices of one statement.
 const BATCH: usize = 256;
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
-use axum::http::{header, request::Parts};
+use axum::http::{HeaderValue, header, request::Parts};
 
 use crate::accounts::Origin;
 
@@ -29,7 +29,7 @@ impl<S: Sync> FromRequestParts<S> for Origin {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let ClientAddress(address) = ClientAddress::from_request_parts(parts, state).await?;
-        let user_agent = parts.headers.get(header::USER_AGENT).map(|value| value.as_bytes());
+        let user_agent = parts.headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
         Ok(Self::new(user_agent.unwrap_or_default(), address))
     }
 }

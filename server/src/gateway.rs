@@ -3,6 +3,7 @@
 //! Here the adapter is picked; the type parameter `A: Adapter` goes no further than this folder and rooms' `socket.rs`.
 
 mod bundle;
+pub mod connections;
 mod crowd;
 mod disconnect;
 mod fan_out;
@@ -16,8 +17,8 @@ mod watch;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
 use serde_json::{Value, json};
 use socketioxide::SocketIo;
 use socketioxide::adapter::{Adapter, LocalAdapter};
@@ -29,6 +30,7 @@ use crate::app::App;
 use crate::chat::Reach;
 use crate::config;
 use crate::event::Event;
+use connections::Connections;
 use fan_out::{FanOut, Joins};
 use session::{Inbound, Listener, Session};
 
@@ -38,6 +40,7 @@ pub struct Gateway {
     pub router: Router,
     pub fan_out: FanOut<LocalAdapter>,
     pub watch: watch::Watch,
+    pub connections: Connections,
     pub io: SocketIo,
 }
 
@@ -59,10 +62,13 @@ pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, everyone:
     io.ns("/", greet.with(prepare));
 
     let front = front::Front::new(&app.config.gateway);
+    let connections = Connections::new(io.clone());
+    let routes = routes.layer(Extension(connections.clone()));
     Gateway {
         router: routes.layer(layer).layer(from_fn_with_state(front, front::pass)),
         fan_out,
         watch: watch::Watch::new(app.clone()),
+        connections,
         io,
     }
 }

@@ -57,7 +57,7 @@ pub fn public_url(config: &Config, address: SocketAddr) -> String {
 /// Where one of the tasks that everything depends on has ended.
 pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: impl Future<Output = ()>) -> Result<()> {
     let everyone = chat::reach(&app, chat::EVERYONE).await.context("the log cannot be read")?;
-    let gateway::Gateway { router, fan_out, watch, io } =
+    let gateway::Gateway { router, fan_out, watch, connections, io } =
         gateway::build(&app, http::router(app.clone()), queues.events, everyone);
 
     let mut tasks = Tasks::default();
@@ -68,6 +68,7 @@ pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: im
     tasks.spawn("presence", queues.presence.run());
     tasks.spawn("fan-out", fan_out.run());
     tasks.spawn("watch", watch.run());
+    tasks.spawn("figures", connections.observe(app.clone()));
 
     let connections = GracefulShutdown::new();
     let acceptor = Acceptor::new(&app.config, router);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use engine_link::{Above, Head, Link, Settings};
+use engine_link::{Above, Head, Link, Settings, Visitor};
 use engineioxide_core::{ProtocolVersion, Sid, Str, TransportType};
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -84,7 +84,11 @@ impl<H: EngineIoHandler> EngineIo<H> {
     pub fn begin(&self, mut parts: Parts, protocol: ProtocolVersion, carrier: Carrier) -> Arc<Socket<H::Data>> {
         let settings = settings(&parts);
         if settings.head == Head::Dropped {
+            let visitor = parts.extensions.remove::<Arc<Visitor>>();
             (parts, ()) = Request::new(()).into_parts();
+            if let Some(visitor) = visitor {
+                parts.extensions.insert(visitor);
+            }
         }
         let connection = Connection::begin(Beginning {
             id: Sid::new(),

@@ -476,6 +476,7 @@ impl<A: Adapter> Sender<'_, A> {
         let encoded = messages.iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
         let Some(last) = encoded.last() else { return Ok(()) };
         lane.seq = last.seq;
+        self.app.metrics.messages.add(encoded.len() as u64);
         let config = &self.app.config.gateway;
         let messages = PORTION_MESSAGES.min(config.send_queue.get() / 2).max(1);
         let bytes = PORTION_BYTES.min(config.send_queue_bytes.get() / 2);

@@ -7,13 +7,17 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine_link::{Above, Cookie, Head, Settings};
+use engine_link::{Above, Cookie, Head, Settings, Visitor};
 use tower::ServiceExt;
 
 use super::bundle;
 use crate::config;
+use crate::http::peer::Peer;
 
 const PATH: &str = "/socket.io/";
+
+/// Characters that are kept of what a client calls itself.
+const MAX_USER_AGENT: usize = 120;
 
 #[derive(Clone)]
 pub struct Front {
@@ -53,10 +57,26 @@ pub async fn pass(State(front): State<Front>, mut request: Request, next: Next) 
         preflight(request.headers())
     } else {
         request.extensions_mut().insert(front.engine.clone());
+        if begins_session(&request) {
+            let visitor = visitor(&request);
+            request.extensions_mut().insert(Arc::new(visitor));
+        }
         next.run(request).await
     };
     allow_origin(response.headers_mut(), origin);
     response
+}
+
+fn begins_session(request: &Request) -> bool {
+    !request.uri().query().unwrap_or_default().split('&').any(|pair| pair.starts_with("sid="))
+}
+
+/// Who comes, for as long as the socket lives: so what is kept is short.
+fn visitor(request: &Request) -> Visitor {
+    let user_agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    let user_agent: String = String::from_utf8_lossy(user_agent).chars().take(MAX_USER_AGENT).collect();
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    Visitor { address, user_agent: user_agent.into() }
 }
 
 /// Any origin may connect: what counts is the token, which no browser sends by itself.

@@ -12,6 +12,7 @@ use socketioxide::adapter::Adapter;
 use socketioxide::extract::{AckSender, Event as EventName, SocketRef};
 use socketioxide::handler::{self, FromMessageParts, MessageHandler};
 use socketioxide::socket::Socket;
+use time::OffsetDateTime;
 
 use super::crowd::Seat;
 use super::fan_out::{Hears, Joins};
@@ -29,6 +30,9 @@ const MAX_REQUESTS: usize = 16;
 const TYPING_PAUSE: Duration = Duration::from_secs(1);
 
 pub struct Session<A: Adapter> {
+    /// Counts the sockets of this node.
+    pub number: i64,
+    pub since: OffsetDateTime,
     pub app: App,
     pub joins: Joins<A>,
     state: Mutex<State<A>>,
@@ -76,7 +80,8 @@ impl<A: Adapter> Session<A> {
             waiting: VecDeque::new(),
         };
         app.metrics.sockets.up();
-        Arc::new(Self { app, joins, state: Mutex::new(state) })
+        let number = i64::try_from(app.metrics.connections.up()).unwrap_or(i64::MAX);
+        Arc::new(Self { number, since: OffsetDateTime::now_utc(), app, joins, state: Mutex::new(state) })
     }
 
     /// Takes the next event of this socket.

@@ -5,6 +5,7 @@
 //! other, so that a server runs on either.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,8 +75,18 @@ pub enum DoubleEncoding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     Kept,
-    /// Nothing is left of it but the [`Link`]: kept headers keep the buffer that they were read into, of 8 KiB.
+    /// Nothing is left of it but the [`Link`] and the [`Visitor`]: kept headers keep the buffer that they were read into,
+    /// of 8 KiB.
     Dropped,
+}
+
+/// What a server wants to know of a client for as long as its socket lives: in an `Arc`, in the extensions of the request
+/// that the socket begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    pub address: Option<IpAddr>,
+    /// What the client calls itself; empty where it does not say.
+    pub user_agent: Box<str>,
 }
 
 /// What an engine may know of the packets it carries.

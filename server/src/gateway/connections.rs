@@ -1,0 +1,131 @@
+//! The sockets of this node, for staff to look at and to end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use engine_link::{Visitor, Waiting};
+use socketioxide::adapter::{Adapter, LocalAdapter};
+use socketioxide::extract::SocketRef;
+use socketioxide::{ProtocolVersion, SocketIo, TransportType};
+use time::OffsetDateTime;
+
+use super::disconnect;
+use super::session::Session;
+use crate::accounts::Identity;
+use crate::app::App;
+use crate::metrics::{self, Census, Sample};
+
+/// In the extensions of every request.
+#[derive(Clone)]
+pub struct Connections(SocketIo);
+
+/// One socket, as it is now.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Counts the connections of this node since it was started.
+    pub number: i64,
+    pub since: OffsetDateTime,
+    /// Nobody yet, before it has authenticated.
+    pub identity: Option<Identity>,
+    pub address: Option<IpAddr>,
+    pub user_agent: Box<str>,
+    pub transport: &'static str,
+    pub protocol: &'static str,
+    /// Unknown on the stock engine.
+    pub waiting: Option<Waiting>,
+}
+
+impl Connections {
+    pub fn new(io: SocketIo) -> Self {
+        Self(io)
+    }
+
+    /// All that are connected, the newest first.
+    pub fn all(&self) -> Vec<Connection> {
+        let mut all: Vec<_> = self.0.sockets().iter().filter_map(describe).collect();
+        all.sort_unstable_by_key(|connection| std::cmp::Reverse(connection.number));
+        all
+    }
+
+    pub fn by_numbers(&self, numbers: &[i64]) -> Vec<Connection> {
+        let wanted = |socket: &SocketRef| number_of(socket).is_some_and(|number| numbers.contains(&number));
+        self.0.sockets().iter().filter(|socket| wanted(socket)).filter_map(describe).collect()
+    }
+
+    /// Ends those that are still there; their clients do not come back by themselves.
+    pub fn dismiss(&self, numbers: &[i64]) {
+        for socket in self.0.sockets() {
+            if number_of(&socket).is_some_and(|number| numbers.contains(&number)) {
+                disconnect::dismiss(&socket);
+            }
+        }
+    }
+
+    fn census(&self) -> Census {
+        let mut census = Census::default();
+        for socket in self.0.sockets() {
+            match socket.transport_type() {
+                TransportType::Websocket => census.websocket += 1,
+                TransportType::Polling => census.polling += 1,
+            }
+            match socket.protocol() {
+                ProtocolVersion::V4 => census.third += 1,
+                ProtocolVersion::V5 => census.fourth += 1,
+            }
+        }
+        census
+    }
+
+    /// Notes the figures of this node, every few seconds, for as long as the server runs.
+    pub async fn observe(self, app: App) {
+        let mut interval = tokio::time::interval(metrics::INTERVAL);
+        loop {
+            interval.tick().await;
+            let (messages, errors) = (app.metrics.messages.get(), app.metrics.errors.get());
+            app.metrics.history.note(Sample { sockets: self.census(), messages, errors });
+        }
+    }
+}
+
+impl Connection {
+    pub fn email(&self) -> &str {
+        self.identity.as_ref().map_or("", |identity| &identity.email)
+    }
+
+    pub fn address(&self) -> String {
+        self.address.map(|address| address.to_string()).unwrap_or_default()
+    }
+}
+
+type OwnSession = Arc<Session<LocalAdapter>>;
+
+fn number_of(socket: &SocketRef) -> Option<i64> {
+    socket.extensions.get::<OwnSession>().map(|session| session.number)
+}
+
+/// None where the socket is not quite connected yet.
+fn describe(socket: &SocketRef) -> Option<Connection> {
+    let session = socket.extensions.get::<OwnSession>()?;
+    let visitor = visitor(socket);
+    Some(Connection {
+        number: session.number,
+        since: session.since,
+        identity: session.identity(),
+        address: visitor.and_then(|visitor| visitor.address),
+        user_agent: visitor.map(|visitor| visitor.user_agent.clone()).unwrap_or_default(),
+        transport: match socket.transport_type() {
+            TransportType::Websocket => "websocket",
+            TransportType::Polling => "polling",
+        },
+        protocol: match socket.protocol() {
+            ProtocolVersion::V4 => "Engine.IO 3",
+            ProtocolVersion::V5 => "Engine.IO 4",
+        },
+        waiting: disconnect::link(socket).map(|link| link.waiting()),
+    })
+}
+
+/// Where the client has come from, as far as that was kept.
+fn visitor<A: Adapter>(socket: &SocketRef<A>) -> Option<&Visitor> {
+    socket.req_parts().extensions.get::<Arc<Visitor>>().map(|visitor| &**visitor)
+}

@@ -21,7 +21,7 @@ const esbuild = createRequire(join(packages, "_"))("esbuild");
 const pages = await emptied("static");
 const bundling = esbuild.build({
   absWorkingDir: source,
-  entryPoints: { chat: "src/chat.ts", style: "styles/style.css" },
+  entryPoints: { chat: "src/chat.ts", admin: "src/admin.ts", style: "styles/style.css" },
   outdir: pages,
   nodePaths: [packages],
   bundle: true,

@@ -10,6 +10,7 @@ mod m20261122_000002_create_chat;
 mod m20261123_000003_add_devices;
 mod m20261123_000004_create_password_resets;
 mod m20261123_000005_add_conversations;
+mod m20261123_000006_create_audit_log;
 mod m20261123_000007_create_presences;
 
 /// All migrations in the order in which they are applied.
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000003_add_devices::Migration),
             Box::new(m20261123_000004_create_password_resets::Migration),
             Box::new(m20261123_000005_add_conversations::Migration),
+            Box::new(m20261123_000006_create_audit_log::Migration),
             Box::new(m20261123_000007_create_presences::Migration),
         ]
     }

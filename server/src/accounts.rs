@@ -16,8 +16,8 @@ pub mod reset_links;
 pub mod reset_page;
 pub mod revocation;
 pub mod routes;
-mod session;
-mod token;
+pub mod session;
+pub mod token;
 pub mod user;
 pub mod uses;
 
@@ -69,10 +69,25 @@ pub struct ProfileChange {
 /// # Errors
 /// [`Error::Invalid`] where the password is too weak or the e-mail is taken.
 pub async fn sign_up(app: &App, new: SignUp) -> Result<User> {
-    check_password(app, &new.password, None)?;
-    let password_hash = app.passwords.hash(new.password).await?;
-    let SignUp { email, first_name, last_name, .. } = new;
-    user::insert(app.database.write(), NewUser { email, password_hash, first_name, last_name }).await
+    let new = prepare(app, new).await?;
+    user::insert(app.database.write(), new).await
+}
+
+/// Somebody who may be stored as they are: their password is good, and hashed.
+///
+/// # Errors
+/// [`Error::Invalid`] where the password is too weak.
+pub async fn prepare(app: &App, new: SignUp) -> Result<NewUser> {
+    let SignUp { email, password, first_name, last_name } = new;
+    let password_hash = hash_password(app, password, None).await?;
+    Ok(NewUser { email, password_hash, first_name, last_name })
+}
+
+/// # Errors
+/// [`Error::Invalid`] where the password is too weak, by itself or for this `user`.
+pub async fn hash_password(app: &App, password: String, user: Option<&User>) -> Result<String> {
+    check_password(app, &password, user)?;
+    app.passwords.hash(password).await
 }
 
 fn check_password(app: &App, password: &str, user: Option<&User>) -> Result<()> {
@@ -110,8 +125,7 @@ pub async fn change_profile(app: &App, user: User, change: ProfileChange) -> Res
     let ProfileChange { email, password, first_name, last_name } = change;
     let mut password_hash = None;
     if let Some(password) = password {
-        check_password(app, &password, Some(&user))?;
-        password_hash = Some(app.passwords.hash(password).await?);
+        password_hash = Some(hash_password(app, password, Some(&user)).await?);
     }
     let change = UserChange { email, password_hash, first_name, last_name };
 
@@ -123,7 +137,10 @@ pub async fn change_profile(app: &App, user: User, change: ProfileChange) -> Res
 
 /// Changes a user. A new password ends their sessions, and it as well as a new e-mail voids the links for new passwords
 /// that were sent.
-async fn change_user(transaction: &impl ConnectionTrait, user: User, change: UserChange) -> Result<User> {
+///
+/// # Errors
+/// [`Error::Invalid`] where the e-mail is taken.
+pub async fn change_user(transaction: &impl ConnectionTrait, user: User, change: UserChange) -> Result<User> {
     let (logs_out, voids) = (change.password_hash.is_some(), change.password_hash.is_some() || change.email.is_some());
     let user = user::update(transaction, user, change).await?;
     if logs_out {
@@ -218,9 +235,14 @@ pub async fn user_of_token(app: &App, key: &str) -> Result<(TokenId, User)> {
 /// Takes one token back; its sockets are disconnected on every node.
 pub async fn revoke_token(app: &App, id: TokenId) -> Result<()> {
     let transaction = app.database.begin().await?;
-    token::delete(&transaction, id).await?;
-    revocation::of_token(&transaction, id).await?;
+    take_back(&transaction, id).await?;
     Ok(transaction.commit().await?)
+}
+
+/// [`revoke_token`] within a transaction.
+pub async fn take_back(transaction: &impl ConnectionTrait, id: TokenId) -> Result<()> {
+    token::delete(transaction, id).await?;
+    revocation::of_token(transaction, id).await
 }
 
 /// Logs a browser in: the key of a new session.
@@ -253,7 +275,7 @@ pub async fn close_session(app: &App, session: &Session) -> Result<()> {
 }
 
 /// Ends sessions with the tokens that were made for them, whose sockets are dismissed.
-async fn end_sessions(transaction: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
+pub async fn end_sessions(transaction: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
     revocation::of_tokens(transaction, &token::delete_of_sessions(transaction, sessions).await?).await?;
     session::delete(transaction, sessions).await
 }
@@ -374,12 +396,12 @@ fn derived_token(app: &App, session_key: &str, number: i32) -> String {
 /// Shuts a user out: no password, session or token of theirs is good, and their sockets are dismissed on every node.
 pub async fn deactivate(app: &App, user: &User) -> Result<()> {
     let transaction = app.database.begin().await?;
-    user::set_active(&transaction, user.id, false).await?;
-    revocation::of_user(&transaction, user.id).await?;
+    shut_out(&transaction, user.id).await?;
     Ok(transaction.commit().await?)
 }
 
-/// Takes a deactivation back: what was good before is good again.
-pub async fn activate(app: &App, user: &User) -> Result<()> {
-    user::set_active(app.database.write(), user.id, true).await
+/// [`deactivate`] within a transaction. [`user::set_active`] takes it back: what was good before is good again.
+pub async fn shut_out(transaction: &impl ConnectionTrait, id: UserId) -> Result<()> {
+    user::set_active(transaction, id, false).await?;
+    revocation::of_user(transaction, id).await
 }

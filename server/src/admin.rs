@@ -1,75 +1,235 @@
-//! The admin site, for staff.
+//! The admin site, for staff: what they may do, and a record of all of it.
 
-use askama::Template;
-use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+pub mod audit;
+mod audit_log;
+mod connections;
+mod door;
+mod overview;
+mod page;
+mod sessions;
+pub mod setup;
+mod staff;
+mod table;
+mod tokens;
+mod users;
 
-use crate::accounts::login::{self, Credentials, Login};
-use crate::accounts::{Origin, user};
+use crate::accounts::user::{self, NewUser, UserChange};
+use crate::accounts::{self, ProfileChange, SignUp, TokenId, User, UserId, session, token};
 use crate::app::App;
-use crate::chat;
-use crate::error::Result;
-use crate::http::csrf;
-use crate::http::current_user::Browser;
-use crate::http::page::{Page, to_login};
-use crate::http::parameters::Parameters;
+use crate::error::{Error, Result};
+use crate::gateway::connections::Connections;
+use audit::{Act, Actor, Deed};
+pub use door::routes;
 
-const LOGIN: &str = "/admin/login/";
-const HOME: &str = "/admin/";
-
-pub fn routes() -> Router<App> {
-    Router::new().route("/admin", get(add_slash)).route(HOME, get(show)).route(LOGIN, get(show_login).post(log_in))
+/// What is wrong with an account that is made here is said as by [`accounts::sign_up`].
+pub async fn create_user(app: &App, by: &Actor, new: SignUp, rights: Rights) -> Result<User> {
+    let new = accounts::prepare(app, new).await?;
+    let transaction = app.database.begin().await?;
+    let user = insert(&transaction, by, new, rights).await?;
+    transaction.commit().await?;
+    Ok(user)
 }
 
-async fn add_slash() -> Response {
-    (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, HOME)]).into_response()
+/// What somebody may do beyond chatting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    None,
+    Staff,
 }
 
-/// What an operator wants to know first.
-#[derive(Template)]
-#[template(path = "admin.html")]
-struct Overview {
-    csrf_token: String,
-    email: String,
-    users: u64,
-    messages: u64,
-    sockets: u64,
-    version: &'static str,
-}
-
-async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> Result<Response> {
-    let Some(staff) = browser.filter(|browser| browser.user.is_staff) else {
-        return Ok(to_login(&app, &HeaderMap::new(), LOGIN, &uri));
-    };
-    let overview = Overview {
-        csrf_token: csrf::token_for(&headers),
-        email: staff.user.email,
-        users: user::count(app.database.read()).await?,
-        // Numbers are given without a gap, so that the newest one is the count.
-        messages: chat::reach(&app, chat::EVERYONE).await?.last_seq.unsigned_abs(),
-        sockets: app.metrics.sockets.get(),
-        version: env!("CARGO_PKG_VERSION"),
-    };
-    Ok(Page(overview).into_response())
-}
-
-async fn show_login(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Response {
-    login::show_form(&app, &headers, LOGIN, parameters.next().unwrap_or_else(|| HOME.to_owned()))
-}
-
-async fn log_in(
-    State(app): State<App>,
-    Browser(browser): Browser,
-    origin: Origin,
-    headers: HeaderMap,
-    credentials: Credentials,
-) -> Result<Response> {
-    app.attempts.count(origin.address)?;
-    match login::check(&app, &headers, LOGIN, credentials).await? {
-        Login::Refused(response) => Ok(response),
-        Login::Passed { user, next } => login::enter(&app, browser, &user, &origin, &next).await,
+async fn insert(db: &impl sea_orm::ConnectionTrait, by: &Actor, new: NewUser, rights: Rights) -> Result<User> {
+    let mut user = user::insert(db, new).await?;
+    let deed = Deed::on_user(Act::CreateUser, &user);
+    if rights == Rights::Staff {
+        audit::record(db, by, deed.with("staff")).await?;
+        user::set_staff(db, user.id, true).await?;
+        user.is_staff = true;
+    } else {
+        audit::record(db, by, deed).await?;
     }
+    Ok(user)
+}
+
+/// Makes the first staff account, for whoever has shown the set-up link's key.
+///
+/// # Errors
+/// [`Error::NotFound`] where the link is void; else as [`create_user`].
+pub async fn set_up(app: &App, by: &Actor, key: &str, new: SignUp) -> Result<User> {
+    let link = app.setup.hold(key).await?;
+    let new = accounts::prepare(app, new).await?;
+    let transaction = app.database.begin().await?;
+    if user::has_staff(&transaction).await? {
+        return Err(Error::NotFound);
+    }
+    let user = insert(&transaction, by, new, Rights::Staff).await?;
+    transaction.commit().await?;
+    link.void();
+    Ok(user)
+}
+
+/// Changes names and e-mail.
+///
+/// # Errors
+/// [`Error::Invalid`] where the e-mail is taken.
+pub async fn change_user(app: &App, by: &Actor, user: User, change: ProfileChange) -> Result<User> {
+    let ProfileChange { email, first_name, last_name, .. } = change;
+    let before = user.clone();
+    let transaction = app.database.begin().await?;
+    let change = UserChange { email, first_name, last_name, password_hash: None };
+    let user = accounts::change_user(&transaction, user, change).await?;
+    let details = differences(&before, &user);
+    if !details.is_empty() {
+        audit::record(&transaction, by, Deed::on_user(Act::ChangeUser, &user).with(details)).await?;
+    }
+    transaction.commit().await?;
+    Ok(user)
+}
+
+fn differences(before: &User, after: &User) -> String {
+    let fields = [
+        ("e-mail", &before.email, &after.email),
+        ("first name", &before.first_name, &after.first_name),
+        ("last name", &before.last_name, &after.last_name),
+    ];
+    let changed = fields.into_iter().filter(|(_, before, after)| before != after);
+    changed.map(|(field, before, after)| format!("{field}: {before:?} → {after:?}")).collect::<Vec<_>>().join("; ")
+}
+
+/// Gives a user a new password, which logs their browsers out; tokens stay valid.
+///
+/// # Errors
+/// [`Error::Invalid`] where it is too weak.
+pub async fn set_password(app: &App, by: &Actor, user: User, password: String) -> Result<()> {
+    let password_hash = Some(accounts::hash_password(app, password, Some(&user)).await?);
+    let transaction = app.database.begin().await?;
+    let change = UserChange { password_hash, ..UserChange::default() };
+    let user = accounts::change_user(&transaction, user, change).await?;
+    audit::record(&transaction, by, Deed::on_user(Act::SetPassword, &user)).await?;
+    Ok(transaction.commit().await?)
+}
+
+// What follows is done to many at once, in one transaction. What is so already stays as it is, and is not recorded.
+
+pub async fn make_staff(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
+    let transaction = app.database.begin().await?;
+    let users = users(&transaction, ids, |user| !user.is_staff).await?;
+    for user in &users {
+        user::set_staff(&transaction, user.id, true).await?;
+        audit::record(&transaction, by, Deed::on_user(Act::MakeStaff, user)).await?;
+    }
+    transaction.commit().await?;
+    Ok(users.len())
+}
+
+/// # Errors
+/// [`Error::Forbidden`] for oneself: so somebody is left who can give the rights back.
+pub async fn take_staff(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
+    must_concern_others(by, ids, "You cannot take the staff rights from yourself.")?;
+    let transaction = app.database.begin().await?;
+    let users = users(&transaction, ids, |user| user.is_staff).await?;
+    for user in &users {
+        user::set_staff(&transaction, user.id, false).await?;
+        audit::record(&transaction, by, Deed::on_user(Act::TakeStaff, user)).await?;
+    }
+    transaction.commit().await?;
+    Ok(users.len())
+}
+
+/// Shuts users out, at once and everywhere, sockets included.
+///
+/// # Errors
+/// [`Error::Forbidden`] for oneself.
+pub async fn deactivate(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
+    must_concern_others(by, ids, "You cannot deactivate yourself.")?;
+    let transaction = app.database.begin().await?;
+    let users = users(&transaction, ids, |user| user.is_active).await?;
+    for user in &users {
+        accounts::shut_out(&transaction, user.id).await?;
+        audit::record(&transaction, by, Deed::on_user(Act::Deactivate, user)).await?;
+    }
+    transaction.commit().await?;
+    Ok(users.len())
+}
+
+/// What was good before the deactivation is good again.
+pub async fn activate(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
+    let transaction = app.database.begin().await?;
+    let users = users(&transaction, ids, |user| !user.is_active).await?;
+    for user in &users {
+        user::set_active(&transaction, user.id, true).await?;
+        audit::record(&transaction, by, Deed::on_user(Act::Activate, user)).await?;
+    }
+    transaction.commit().await?;
+    Ok(users.len())
+}
+
+/// Takes tokens back; their sockets are disconnected on every node.
+pub async fn revoke_tokens(app: &App, by: &Actor, ids: &[TokenId]) -> Result<usize> {
+    let transaction = app.database.begin().await?;
+    let tokens = token::by_ids(&transaction, ids).await?;
+    for (token, owner) in &tokens {
+        accounts::take_back(&transaction, token.id).await?;
+        let deed = Deed {
+            act: Act::RevokeToken,
+            object: owner.as_ref().map_or("", |owner| &owner.email),
+            object_id: Some(token.user_id.0),
+            details: format!("token {}", token.id.0),
+        };
+        audit::record(&transaction, by, deed).await?;
+    }
+    transaction.commit().await?;
+    Ok(tokens.len())
+}
+
+/// Logs browsers out; the tokens that their pages used end with the sessions.
+pub async fn end_sessions(app: &App, by: &Actor, ids: &[i64]) -> Result<usize> {
+    let transaction = app.database.begin().await?;
+    let sessions = session::by_ids(&transaction, ids).await?;
+    for (session, user) in &sessions {
+        accounts::end_sessions(&transaction, &[session.id]).await?;
+        let deed = Deed {
+            act: Act::EndSession,
+            object: user.as_ref().map_or("", |user| &user.email),
+            object_id: Some(session.user_id.0),
+            details: format!("session {}", session.id),
+        };
+        audit::record(&transaction, by, deed).await?;
+    }
+    transaction.commit().await?;
+    Ok(sessions.len())
+}
+
+/// Dismisses sockets of this node: their clients do not come back by themselves. Recorded first, as nothing takes a
+/// disconnection back.
+pub async fn disconnect(app: &App, by: &Actor, connections: &Connections, numbers: &[i64]) -> Result<usize> {
+    let found = connections.by_numbers(numbers);
+    let transaction = app.database.begin().await?;
+    for connection in &found {
+        let deed = Deed {
+            act: Act::Disconnect,
+            object: connection.email(),
+            object_id: connection.identity.as_ref().map(|identity| identity.user.0),
+            details: format!("connection {} from {}", connection.number, connection.address()),
+        };
+        audit::record(&transaction, by, deed).await?;
+    }
+    transaction.commit().await?;
+    connections.dismiss(numbers);
+    Ok(found.len())
+}
+
+fn must_concern_others(by: &Actor, ids: &[UserId], otherwise: &'static str) -> Result<()> {
+    match by.id {
+        Some(own) if ids.contains(&own) => Err(Error::Forbidden(otherwise)),
+        _ => Ok(()),
+    }
+}
+
+/// Those of the users whom it concerns.
+async fn users(
+    db: &impl sea_orm::ConnectionTrait,
+    ids: &[UserId],
+    concerns: impl Fn(&User) -> bool,
+) -> Result<Vec<User>> {
+    Ok(user::by_ids(db, ids).await?.into_iter().filter(concerns).collect())
 }

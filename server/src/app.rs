@@ -12,6 +12,7 @@ use crate::accounts::lookups::{self, Lookups};
 use crate::accounts::password::Passwords;
 use crate::accounts::reset_links::{self, Delivery, ResetLinks};
 use crate::accounts::uses::{self, Uses};
+use crate::admin::setup::Setup;
 use crate::chat::log::{self, Log};
 use crate::config::Config;
 use crate::database::Database;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub presence: Presence,
     pub events: Events,
     pub metrics: Metrics,
+    /// The way in for the first of the staff.
+    pub setup: Setup,
 }
 
 /// What waits for the tasks of a server.
@@ -69,7 +72,7 @@ impl App {
         let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone());
         let presence = Presence::of_new_node();
         let keeper = presence::Keeper::new(presence.clone(), database.clone(), events.clone());
-        let metrics = Metrics::default();
+        let (metrics, setup) = (Metrics::default(), Setup::default());
         let parts = Parts {
             config,
             public_url,
@@ -84,6 +87,7 @@ impl App {
             presence,
             events,
             metrics,
+            setup,
         };
         let queues = Queues {
             tokens: token_reader,

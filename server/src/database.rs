@@ -8,7 +8,10 @@ use anyhow::{Context, Result, bail};
 use natter_migration::Migrator;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::{DatabaseConnection, DbErr, SqlxPostgresConnector, SqlxSqliteConnector, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
+    TransactionTrait,
+};
 use sea_orm_migration::MigratorTrait;
 
 /// How long a statement waits for a connection, or for another writer of the same SQLite file.
@@ -87,6 +90,17 @@ impl Database {
 
     pub async fn begin(&self) -> Result<sea_orm::DatabaseTransaction, DbErr> {
         self.write.begin().await
+    }
+
+    /// Bytes that the database takes.
+    pub async fn size(&self) -> Result<i64, DbErr> {
+        let backend = self.read.get_database_backend();
+        let sql = match backend {
+            DbBackend::Sqlite => "SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()",
+            _ => "SELECT pg_database_size(current_database()) AS size",
+        };
+        let row = self.read.query_one_raw(Statement::from_string(backend, sql)).await?;
+        row.ok_or_else(|| DbErr::RecordNotFound("size".to_owned()))?.try_get("", "size")
     }
 
     /// Applies the migrations that this database has not seen.

@@ -24,6 +24,9 @@ pub enum Error {
     Csrf(&'static str),
     #[error("You do not have permission to perform this action.")]
     PermissionDenied,
+    /// What even those may not do who may do almost anything.
+    #[error("{0}")]
+    Forbidden(&'static str),
     #[error("Not found.")]
     NotFound,
     #[error("Method \"{0}\" not allowed.")]
@@ -105,9 +108,11 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             // Never 401: the original's first authenticator is the session, which has no challenge to offer.
-            Self::NotAuthenticated | Self::BadCredentials(_) | Self::Csrf(_) | Self::PermissionDenied => {
-                StatusCode::FORBIDDEN
-            }
+            Self::NotAuthenticated
+            | Self::BadCredentials(_)
+            | Self::Csrf(_)
+            | Self::PermissionDenied
+            | Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

@@ -19,8 +19,10 @@ pub mod peer;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response, map_response_with_state};
+use axum::response::Response;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -40,19 +42,19 @@ pub fn router(app: App) -> Router {
         .merge(chat::conversation_routes::routes())
         .merge(presence::routes::routes());
 
-    // For browsers: every form is protected from forgery, in one place.
+    // For browsers: every form is protected from forgery, in one place; the admin site asks first who it is.
     let pages = Router::new()
         .merge(accounts::login::routes())
         .merge(accounts::account_page::routes())
         .merge(accounts::devices_page::routes())
         .merge(accounts::reset_page::routes())
         .merge(chat::page::routes())
-        .merge(admin::routes())
         .layer(from_fn_with_state(app.clone(), csrf::protect_pages))
+        .merge(admin::routes(&app))
         .layer(map_response(page::show_errors));
 
     let routes =
-        Router::new().merge(api).merge(pages).merge(assets::routes()).fallback(page::not_found).with_state(app);
+        Router::new().merge(api).merge(pages).merge(assets::routes()).fallback(page::not_found).with_state(app.clone());
 
     let around = ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(page::after_panic))
@@ -60,5 +62,12 @@ pub fn router(app: App) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
         // Before the routes are looked up, as it changes the path.
         .layer(map_request(negotiation::suffix_to_query));
-    Router::new().fallback_service(around.service(routes))
+    Router::new().fallback_service(around.service(routes)).layer(map_response_with_state(app, count_errors))
+}
+
+async fn count_errors(State(app): State<App>, response: Response) -> Response {
+    if response.status().is_server_error() {
+        app.metrics.errors.up();
+    }
+    response
 }

@@ -46,3 +46,13 @@ export async function isSent(page) {
 export function messages(page) {
   return page.locator('#messages > li .text');
 }
+
+/** Follows the set-up link that a server has printed, and makes its first staff account. */
+export async function setUp(page, natter, { email, password }) {
+  const [link] = /http\S+\/admin\/setup\/\S+/.exec(natter.log) ?? [];
+  await page.goto(link);
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await page.waitForURL(`${natter.url}admin/`);
+}

@@ -1,15 +1,17 @@
 // Usage: node screenshots.mjs FOLDER
-// Saves pictures of the pages on a phone, a tablet and a desktop, light and dark, to look at them.
+// Saves pictures of the pages on phones, a tablet and a desktop, light and dark, to look at them.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startNatter } from '../support/natter.mjs';
 import { openBrowser } from './browser.mjs';
-import { reads, say, signUp } from './pages.mjs';
+import * as rest from '../support/people.mjs';
+import { reads, say, setUp, signUp } from './pages.mjs';
 
 const SCREENS = {
-  phone: { viewport: { width: 320, height: 640 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
-  tablet: { viewport: { width: 768, height: 1024 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+  small: { viewport: { width: 320, height: 640 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+  phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
+  tablet: { viewport: { width: 768, height: 1024 } },
   desktop: { viewport: { width: 1440, height: 900 } },
 };
 
@@ -20,6 +22,8 @@ const TALK = [
   ['alice', 'Two lines,\nand some <b>markup</b> that stays text.'],
 ];
 
+const ADMIN = { overview: '', users: 'users/', user: 'users/2/', 'new-user': 'users/new/', connections: 'connections/', audit: 'audit/' };
+
 const [folder] = process.argv.slice(2);
 if (!folder) {
   console.error('usage: node screenshots.mjs FOLDER');
@@ -28,13 +32,14 @@ if (!folder) {
 await mkdir(folder, { recursive: true });
 const [natter, browser] = await Promise.all([startNatter(), openBrowser()]);
 try {
-  const storageState = await alicesProfile();
+  const [admin, storageState] = [await staffsProfile(), await alicesProfile()];
   for (const [screen, settings] of Object.entries(SCREENS)) {
     for (const colorScheme of ['light', 'dark']) {
       const shoot = (name, path, profile) => picture({ ...settings, ...profile, colorScheme }, path, `${name}-${screen}-${colorScheme}.png`);
       await shoot('login', 'login/');
       await shoot('signup', 'signup/');
       await shoot('chat', '', { storageState });
+      for (const [name, path] of Object.entries(ADMIN)) await shoot(`admin-${name}`, `admin/${path}`, { storageState: admin });
     }
   }
 } finally {
@@ -66,11 +71,22 @@ async function alicesProfile() {
   return pages.alice.context().storageState();
 }
 
+/** Makes the first staff account, and some to look after: its cookies. */
+async function staffsProfile() {
+  const page = await browser.newPage();
+  await setUp(page, natter, { email: 'staff@example.org', password: 'qwerty' });
+  for (const name of ['zoe', 'a.rather.long.name.of.somebody.at.a.department']) {
+    await rest.signUp(natter, { email: `${name}@example.org`, password: 'qwerty' });
+    await rest.signIn(natter, { email: `${name}@example.org`, password: 'qwerty' });
+  }
+  return page.context().storageState();
+}
+
 async function picture(settings, path, file) {
   const profile = await browser.newContext(settings);
   const page = await profile.newPage();
   await page.goto(new URL(path, natter.url).href, { waitUntil: 'networkidle' });
   if (path === '') await reads(page, TALK.map(([, text]) => text));
-  await page.screenshot({ path: join(folder, file) });
+  await page.screenshot({ path: join(folder, file), fullPage: path.startsWith('admin') });
   await profile.close();
 }

@@ -6,7 +6,13 @@ mod support;
 
 mod account_page;
 mod acks_and_offsets;
+mod admin_audit;
+mod admin_connections;
 mod admin_door;
+mod admin_lists;
+mod admin_overview;
+mod admin_setup;
+mod admin_users;
 mod api_root;
 mod authorization_header;
 mod bad_input;

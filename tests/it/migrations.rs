@@ -21,6 +21,7 @@ const TABLES: [&str; 10] = [
     "messages",
     "nodes",
     "presences",
+    "audit_log",
 ];
 
 #[rstest]

@@ -108,7 +108,8 @@ async fn addressed(app: &App, caller: User, id: &str) -> Result<User> {
     accounts::find_user(app, UserId(number.ok_or(Error::NotFound)?)).await
 }
 
-fn profile_change_from(data: &Map<String, Value>) -> Result<ProfileChange> {
+/// What a form or a client sends to change an account.
+pub fn profile_change_from(data: &Map<String, Value>) -> Result<ProfileChange> {
     let mut fields = Fields::of(data);
     let change = ProfileChange {
         email: fields.optional_email("email"),

@@ -2,13 +2,14 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SelectStatement};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, QuerySelect, QueryTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, QuerySelect, QueryTrait};
 use time::{Duration, OffsetDateTime};
 
 use super::origin::Origin;
 use super::token::hash;
 use super::user::{self, User, UserId};
 use crate::error::Result;
+use crate::listing::{self, Found, Wanted};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
@@ -51,6 +52,27 @@ pub async fn with_user(db: &impl ConnectionTrait, key: &str) -> Result<Option<(S
         Entity::find().filter(Column::KeyHash.eq(hash(key))).filter(Column::ExpiresAt.gt(OffsetDateTime::now_utc()));
     let found = live.find_also_related(user::Entity).one(db).await?;
     Ok(found.and_then(|(session, user)| Some((session, user?))))
+}
+
+/// Sessions by id, with their users.
+pub async fn by_ids(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<(Session, Option<User>)>> {
+    let wanted = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+    Ok(wanted.find_also_related(user::Entity).all(db).await?)
+}
+
+/// The sessions that staff look for, with their users.
+pub async fn list(db: &DatabaseConnection, wanted: &Wanted) -> Result<Found<(Session, Option<User>)>> {
+    let query = Entity::find().find_also_related(user::Entity);
+    let mut query = query.filter(wanted.is_in([user::Column::Email.into_expr()]));
+    if let Some(user) = wanted.number("user") {
+        query = query.filter(Column::UserId.eq(UserId(user)));
+    }
+    let sort = match wanted.sort {
+        Some("user") => user::Column::EmailKey.into_expr(),
+        Some("expires") => Column::ExpiresAt.into_expr(),
+        _ => Column::Id.into_expr(),
+    };
+    listing::read(db, query, wanted, sort, Column::Id).await
 }
 
 pub async fn insert(db: &impl ConnectionTrait, user: UserId, key: &str, age: Duration, origin: &Origin) -> Result<()> {

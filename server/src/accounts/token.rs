@@ -2,13 +2,14 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, OnConflict, SelectStatement};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, QuerySelect, QueryTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, QuerySelect, QueryTrait};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::origin::Origin;
 use super::user::{self, User, UserId};
 use crate::error::Result;
+use crate::listing::{self, Found, Wanted};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, DeriveValueType)]
 #[sea_orm(try_from_u64)]
@@ -60,6 +61,31 @@ pub async fn with_owners(
 ) -> Result<Vec<(Token, User)>, DbErr> {
     let found = Entity::find().filter(Column::KeyHash.is_in(hashes)).find_also_related(user::Entity).all(db).await?;
     Ok(found.into_iter().filter_map(|(token, owner)| Some((token, owner?))).collect())
+}
+
+/// Tokens by id, with their owners.
+pub async fn by_ids(db: &impl ConnectionTrait, ids: &[TokenId]) -> Result<Vec<(Token, Option<User>)>> {
+    let wanted = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+    Ok(wanted.find_also_related(user::Entity).all(db).await?)
+}
+
+/// The tokens that staff look for, with their owners.
+pub async fn list(db: &DatabaseConnection, wanted: &Wanted) -> Result<Found<(Token, Option<User>)>> {
+    let query = Entity::find().find_also_related(user::Entity);
+    let mut query = query.filter(wanted.is_in([user::Column::Email.into_expr()]));
+    if let Some(owner) = wanted.number("user") {
+        query = query.filter(Column::UserId.eq(UserId(owner)));
+    }
+    match wanted.filter("kind") {
+        Some("client") => query = query.filter(Column::SessionId.is_null()),
+        Some("session") => query = query.filter(Column::SessionId.is_not_null()),
+        _ => {}
+    }
+    let sort = match wanted.sort {
+        Some("owner") => user::Column::EmailKey.into_expr(),
+        _ => Column::Id.into_expr(),
+    };
+    listing::read(db, query, wanted, sort, Column::Id).await
 }
 
 /// Stores `key` for `owner`, who signs in from somewhere.

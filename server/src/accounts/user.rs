@@ -2,12 +2,13 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, IntoActiveModel, SqlErr};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, IntoActiveModel, SqlErr};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::email::{self, Email};
 use crate::error::{Error, Result};
+use crate::listing::{self, Found, Wanted};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, DeriveValueType)]
 #[sea_orm(try_from_u64)]
@@ -63,6 +64,37 @@ pub async fn by_email(db: &impl ConnectionTrait, text: &str) -> Result<Option<Us
         return Ok(None);
     }
     Ok(Entity::find().filter(Column::EmailKey.eq(email::key_of(text))).one(db).await?)
+}
+
+pub async fn by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<User>> {
+    Ok(Entity::find().filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
+}
+
+/// Whether anybody may administer.
+pub async fn has_staff(db: &impl ConnectionTrait) -> Result<bool> {
+    Ok(Entity::find().filter(Column::IsStaff.eq(true)).filter(Column::IsActive.eq(true)).one(db).await?.is_some())
+}
+
+/// The users that staff look for.
+pub async fn list(db: &DatabaseConnection, wanted: &Wanted) -> Result<Found<User>> {
+    let columns = [Column::Email, Column::FirstName, Column::LastName];
+    let mut query = Entity::find().filter(wanted.is_in(columns.map(ColumnTrait::into_expr)));
+    if let Some(is_staff) = wanted.flag("staff") {
+        query = query.filter(Column::IsStaff.eq(is_staff));
+    }
+    if let Some(is_active) = wanted.flag("active") {
+        query = query.filter(Column::IsActive.eq(is_active));
+    }
+    let sort = match wanted.sort {
+        Some("email") => Column::EmailKey,
+        Some("first_name") => Column::FirstName,
+        Some("last_name") => Column::LastName,
+        Some("staff") => Column::IsStaff,
+        Some("active") => Column::IsActive,
+        Some("last_login") => Column::LastLoginAt,
+        _ => Column::Id,
+    };
+    listing::read(db, query, wanted, sort.into_expr(), Column::Id).await
 }
 
 pub async fn count(db: &impl ConnectionTrait) -> Result<u64> {

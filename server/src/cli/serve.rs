@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::setup;
 use crate::app::App;
 use crate::config::Config;
 use crate::{serve, telemetry};
@@ -17,7 +18,7 @@ pub async fn run(config: Config) -> Result<()> {
     // Before anybody can know that the server is there.
     let shutdown = stop_signal()?;
     let (app, queues) = App::open(config, public_url).await?;
-    welcome(&app);
+    welcome(&app, setup::invite(&app).await?.as_deref());
     serve::serve(listener, app, queues, shutdown).await
 }
 
@@ -32,22 +33,28 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
-fn welcome(app: &App) {
+/// Says where everything is. `set_up` is the path at which the first staff account is made: it is said here, to who has the
+/// terminal, and is never logged.
+fn welcome(app: &App, set_up: Option<&str>) {
     let url = &app.public_url;
+    let set_up = set_up
+        .map(|path| format!("\n  Nobody may administer yet. Make the first staff account, once, at\n  {url}{path}\n"));
     let text = format!(
         "Natter {version} is listening, as process {process}.
 
   Chat    {url}/
   API     {url}/api/
   Socket  {url}/socket.io/
+  Admin   {url}/admin/
 
   const socket = io(\"{url}\");
   socket.on(\"connect\", () => socket.emit(\"authentication\", {{ token }}));
   socket.on(\"authenticated\", () => socket.emit(\"client-sent-message\", {{ message: \"hello\" }}));
   socket.on(\"server-got-message\", ({{ message }}) => console.log(message));
-",
+{set_up}",
         version = env!("CARGO_PKG_VERSION"),
         process = std::process::id(),
+        set_up = set_up.unwrap_or_default(),
     );
     // A server without anybody at its terminal serves all the same.
     if let Err(error) = super::say(&text) {

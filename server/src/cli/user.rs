@@ -4,7 +4,9 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use super::read_password;
-use crate::accounts::{self, Email, ProfileChange, SignUp, User, user};
+use crate::accounts::{Email, SignUp, User, user};
+use crate::admin::audit::Actor;
+use crate::admin::{self, Rights};
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
@@ -38,6 +40,7 @@ pub async fn run(config: Config, action: Action) -> Result<()> {
 }
 
 async fn perform(app: &App, action: Action) -> Result<String> {
+    let by = Actor::command_line();
     match action {
         Action::Create { email, staff } => {
             let address = Email::parse(email.trim()).map_err(anyhow::Error::msg)?;
@@ -47,36 +50,29 @@ async fn perform(app: &App, action: Action) -> Result<String> {
                 first_name: String::new(),
                 last_name: String::new(),
             };
-            let user = accounts::sign_up(app, new).await.map_err(explain)?;
-            if staff {
-                user::set_staff(app.database.write(), user.id, true).await?;
-            }
+            let rights = if staff { Rights::Staff } else { Rights::None };
+            let user = admin::create_user(app, &by, new, rights).await.map_err(explain)?;
             Ok(format!("{} can sign in.", user.email))
         }
         Action::SetPassword { email } => {
             let user = find(app, &email).await?;
-            let change = ProfileChange { password: Some(read_password()?), ..ProfileChange::default() };
-            accounts::change_profile(app, user, change).await.map_err(explain)?;
+            admin::set_password(app, &by, user, read_password()?).await.map_err(explain)?;
             Ok(format!("{email} has a new password."))
         }
         Action::Promote { email } => {
-            let user = find(app, &email).await?;
-            user::set_staff(app.database.write(), user.id, true).await?;
+            admin::make_staff(app, &by, &[find(app, &email).await?.id]).await?;
             Ok(format!("{email} can use the admin site."))
         }
         Action::Demote { email } => {
-            let user = find(app, &email).await?;
-            user::set_staff(app.database.write(), user.id, false).await?;
+            admin::take_staff(app, &by, &[find(app, &email).await?.id]).await?;
             Ok(format!("{email} can no longer use the admin site."))
         }
         Action::Deactivate { email } => {
-            let user = find(app, &email).await?;
-            accounts::deactivate(app, &user).await?;
+            admin::deactivate(app, &by, &[find(app, &email).await?.id]).await?;
             Ok(format!("{email} can no longer sign in."))
         }
         Action::Activate { email } => {
-            let user = find(app, &email).await?;
-            accounts::activate(app, &user).await?;
+            admin::activate(app, &by, &[find(app, &email).await?.id]).await?;
             Ok(format!("{email} can sign in again."))
         }
     }

@@ -10,5 +10,6 @@ pub mod log;
 pub mod packet;
 pub mod person;
 pub mod polling;
+pub mod staff;
 pub mod websocket;
 pub mod wire;

@@ -209,8 +209,7 @@ struct Head {
 struct RowView {
     id: i64,
     name: String,
-    href: String,
-    /// With the columns' titles.
+    /// With the columns' titles. The first one leads to the row's page.
     cells: Vec<(&'static str, Cell)>,
 }
 
@@ -222,15 +221,18 @@ impl Rows {
     }
 
     fn under<T: Table>(heads: Vec<Head>, rows: &[T::Row], csrf_token: String, here: String) -> Self {
-        let lines = rows.iter().map(|row| RowView {
-            id: T::id(row),
-            name: T::name(row),
-            href: format!("/admin/{}/{}/", T::PATH, T::id(row)),
-            cells: cells::<T>(row),
-        });
+        let lines = rows.iter().map(|row| RowView { id: T::id(row), name: T::name(row), cells: linked::<T>(row) });
         let act = format!("/admin/{}/act/", T::PATH);
         Self { title: T::TITLE, act, csrf_token, here, heads, lines: lines.collect(), actions: T::ACTIONS }
     }
+}
+
+fn linked<T: Table>(row: &T::Row) -> Vec<(&'static str, Cell)> {
+    let mut cells = cells::<T>(row);
+    if let Some((_, first)) = cells.first_mut() {
+        *first = Cell::Link { text: first.shown(), href: format!("/admin/{}/{}/", T::PATH, T::id(row)) };
+    }
+    cells
 }
 
 fn cells<T: Table>(row: &T::Row) -> Vec<(&'static str, Cell)> {

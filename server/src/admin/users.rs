@@ -38,7 +38,7 @@ impl Table for Users {
     const TITLE: &'static str = "Users";
     const SEARCHES: &'static str = "e-mail and names";
     const COLUMNS: &'static [Column<User>] = &[
-        Column::sortable("email", "E-mail", |user| Cell::user(user.id.0, &user.email)),
+        Column::sortable("email", "E-mail", |user| Cell::text(&user.email)),
         Column::sortable("first_name", "First name", |user| Cell::text(&user.first_name)),
         Column::sortable("last_name", "Last name", |user| Cell::text(&user.last_name)),
         Column::sortable("staff", "Staff", |user| Cell::Flag(user.is_staff)),

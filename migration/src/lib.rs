@@ -12,6 +12,7 @@ mod m20261123_000004_create_password_resets;
 mod m20261123_000005_add_conversations;
 mod m20261123_000006_create_audit_log;
 mod m20261123_000007_create_presences;
+mod m20261123_000008_add_deleted_by;
 
 /// All migrations in the order in which they are applied.
 pub struct Migrator;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000005_add_conversations::Migration),
             Box::new(m20261123_000006_create_audit_log::Migration),
             Box::new(m20261123_000007_create_presences::Migration),
+            Box::new(m20261123_000008_add_deleted_by::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@ pub mod audit;
 mod audit_log;
 mod connections;
 mod door;
+mod messages;
 mod overview;
 mod page;
 mod sessions;
@@ -16,6 +17,7 @@ mod users;
 use crate::accounts::user::{self, NewUser, UserChange};
 use crate::accounts::{self, ProfileChange, SignUp, TokenId, User, UserId, session, token};
 use crate::app::App;
+use crate::chat::{self, Change, Stored};
 use crate::error::{Error, Result};
 use crate::gateway::connections::Connections;
 use audit::{Act, Actor, Deed};
@@ -197,6 +199,40 @@ pub async fn end_sessions(app: &App, by: &Actor, ids: &[i64]) -> Result<usize> {
     }
     transaction.commit().await?;
     Ok(sessions.len())
+}
+
+/// Takes messages back: nobody is sent their texts from then on, which staff may undo.
+///
+/// # Errors
+/// [`Error::Forbidden`] for the command line, which is nobody.
+pub async fn delete_messages(app: &App, by: &Actor, ids: &[i64]) -> Result<usize> {
+    let staff = by.id.ok_or(Error::Forbidden("Somebody must have deleted it."))?;
+    moderate(app, by, ids, Act::DeleteMessage, || Change::Deleted { by: staff }).await
+}
+
+/// Undoes what staff have deleted. What its author has taken back stays so.
+pub async fn restore_messages(app: &App, by: &Actor, ids: &[i64]) -> Result<usize> {
+    moderate(app, by, ids, Act::RestoreMessage, || Change::Restored).await
+}
+
+async fn moderate(app: &App, by: &Actor, ids: &[i64], act: Act, change: impl Fn() -> Change) -> Result<usize> {
+    let transaction = app.database.begin().await?;
+    let mut changed = Vec::new();
+    // In the order of conversations, whose locks two of the staff then take in the same order.
+    for message in chat::message::by_ids(&transaction, ids).await? {
+        let Some(event) = chat::moderate(&transaction, &message, change()).await? else { continue };
+        let Stored { author_email, author_id, conversation_id, seq, .. } = &message;
+        let details = format!("message {seq} of conversation {}", conversation_id.0);
+        let deed = Deed { act, object: author_email, object_id: Some(author_id.0), details };
+        audit::record(&transaction, by, deed).await?;
+        changed.push(event);
+    }
+    transaction.commit().await?;
+    let count = changed.len();
+    for event in changed {
+        app.events.publish(event).await;
+    }
+    Ok(count)
 }
 
 /// Dismisses sockets of this node: their clients do not come back by themselves. Recorded first, as nothing takes a

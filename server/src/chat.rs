@@ -5,7 +5,7 @@ pub mod conversation_routes;
 mod fields;
 pub mod log;
 mod member;
-mod message;
+pub mod message;
 pub mod page;
 pub mod routes;
 pub mod socket;
@@ -24,8 +24,7 @@ use conversation::Conversation;
 pub use conversation::{ConversationId, EVERYONE, Kind, Reach};
 pub use log::{Post, Refusal};
 use member::Member;
-use message::Change;
-pub use message::Message;
+pub use message::{Change, Message, Stored};
 
 /// The longest name that a sender may give a message, in bytes.
 pub const MAX_CLIENT_OFFSET_BYTES: usize = 128;
@@ -151,7 +150,7 @@ pub async fn edit(
 /// # Errors
 /// As [`edit`].
 pub async fn delete(app: &App, author: UserId, conversation: ConversationId, seq: i64) -> Result<Message, Refusal> {
-    change(app, author, conversation, seq, Change::Deleted).await
+    change(app, author, conversation, seq, Change::Deleted { by: author }).await
 }
 
 async fn change(
@@ -194,6 +193,26 @@ async fn try_change(
     transaction.commit().await?;
     app.events.publish(Event::MessageChanged { number, message: message.clone() }).await;
     Ok(Ok(message))
+}
+
+/// Deletes or restores a message, whoever has written it; for staff, who record it in the same `transaction`. What comes
+/// back is to be published once that is through; nothing where the message is so already.
+pub async fn moderate(
+    transaction: &impl sea_orm::ConnectionTrait,
+    message: &Stored,
+    change: Change,
+) -> Result<Option<Event>> {
+    let Stored { conversation_id, seq, .. } = *message;
+    let number = conversation::take_change(transaction, conversation_id).await?;
+    // Again, as somebody may have changed it before the lock was taken.
+    let found = message::by_seq(transaction, conversation_id, seq).await?;
+    let makes_sense = |message: &Stored| match change {
+        Change::Deleted { .. } | Change::Edited(_) => message.deleted_at.is_none(),
+        Change::Restored => message.deleted_at.is_some() && !message.is_withdrawn(),
+    };
+    let Some(found) = found.filter(makes_sense) else { return Ok(None) };
+    let message = message::change(transaction, found, change, number).await?;
+    Ok(Some(Event::MessageChanged { number, message }))
 }
 
 /// Whether what is said in a conversation is for this user.
@@ -244,6 +263,11 @@ pub async fn reach(app: &App, id: ConversationId) -> Result<Reach> {
 /// How far these conversations have come, as far as they exist.
 pub async fn reaches(app: &App, ids: Vec<ConversationId>) -> Result<Vec<Reach>> {
     conversation::reaches(app.database.read(), ids).await
+}
+
+/// How many messages have been posted, in all conversations.
+pub async fn count_messages(app: &App) -> Result<i64> {
+    conversation::count_messages(app.database.read()).await
 }
 
 /// Where something may have happened since `time`.

@@ -12,7 +12,8 @@ use crate::error::Result;
 /// Rows on a page.
 pub const PAGE: u64 = 50;
 /// Rows of an export that are read at once.
-pub const PORTION: u64 = 500;
+/// Few, as a message may be long.
+pub const PORTION: u64 = 100;
 /// A longer text is searched for by its beginning: SQLite takes patterns up to a length only.
 const MAX_SEARCH: usize = 200;
 /// Marks what is no wildcard in a pattern.

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { openPage } from './browser.mjs';
-import { isConnected, reads, say, signUp } from './pages.mjs';
+import { isConnected, reads, say, setUp, signUp } from './pages.mjs';
 import { setStage, stranger } from './stage.mjs';
 
 const stage = setStage();
@@ -20,9 +20,34 @@ async function isAccessible(page, what) {
   assert.deepEqual(found, [], what);
 }
 
+const staff = { email: 'staff@example.org', password: 'qwerty' };
+
+/** Somebody of the staff, who is made once. */
+async function staffsProfile() {
+  const page = await stage.browser.newPage();
+  await setUp(page, stage.natter, staff);
+  return page.context().storageState();
+}
+
+let profileOfStaff;
+
 for (const colorScheme of ['light', 'dark']) {
   for (const [screen, viewport] of Object.entries({ phone: { width: 320, height: 640 }, desktop: { width: 1440, height: 900 } })) {
     const settings = { viewport, colorScheme, reducedMotion: 'reduce' };
+
+    test(`the admin site is accessible on a ${screen}, ${colorScheme}`, async t => {
+      const page = await openPage(t, stage.browser, { ...settings, storageState: await (profileOfStaff ??= staffsProfile()) });
+      const paths = ['', 'users/?q=staff&sort=email', 'users/new/', 'users/1/', 'sessions/', 'sessions/1/', 'connections/', 'messages/', 'audit/'];
+      for (const path of paths) {
+        await page.goto(new URL(`admin/${path}`, stage.natter.url).href);
+        await isAccessible(page, path);
+      }
+      await page.goto(new URL('admin/sessions/', stage.natter.url).href);
+      await page.getByRole('checkbox', { name: /Session 1 / }).check();
+      await page.getByRole('button', { name: 'End' }).click();
+      await page.getByRole('heading', { name: 'End?' }).waitFor();
+      await isAccessible(page, 'a question');
+    });
 
     test(`the forms are accessible on a ${screen}, ${colorScheme}`, async t => {
       const page = await openPage(t, stage.browser, settings);

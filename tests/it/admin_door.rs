@@ -61,7 +61,7 @@ async fn staff_log_in_at_the_door(#[values(Sqlite, Postgres)] storage: Storage) 
 }
 
 /// Every route of the admin site that is for staff only.
-const INSIDE: [&str; 24] = [
+const INSIDE: [&str; 28] = [
     "/admin/",
     "/admin/overview.json",
     "/admin/users/",
@@ -82,6 +82,10 @@ const INSIDE: [&str; 24] = [
     "/admin/connections/export.csv",
     "/admin/connections/act/",
     "/admin/connections/1/",
+    "/admin/messages/",
+    "/admin/messages/export.csv",
+    "/admin/messages/act/",
+    "/admin/messages/1/",
     "/admin/audit/",
     "/admin/audit/export.csv",
     "/admin/audit/1/",

@@ -10,6 +10,7 @@ mod admin_audit;
 mod admin_connections;
 mod admin_door;
 mod admin_lists;
+mod admin_messages;
 mod admin_overview;
 mod admin_setup;
 mod admin_users;

@@ -68,10 +68,12 @@ pub enum Act {
     RevokeToken,
     EndSession,
     Disconnect,
+    DeleteMessage,
+    RestoreMessage,
 }
 
 impl Act {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::CreateUser,
         Self::ChangeUser,
         Self::SetPassword,
@@ -82,6 +84,8 @@ impl Act {
         Self::RevokeToken,
         Self::EndSession,
         Self::Disconnect,
+        Self::DeleteMessage,
+        Self::RestoreMessage,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -96,6 +100,8 @@ impl Act {
             Self::RevokeToken => "revoke token",
             Self::EndSession => "end session",
             Self::Disconnect => "disconnect",
+            Self::DeleteMessage => "delete message",
+            Self::RestoreMessage => "restore message",
         }
     }
 }

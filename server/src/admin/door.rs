@@ -12,6 +12,7 @@ use axum_extra::extract::WithRejection;
 use super::audit::Actor;
 use super::audit_log::AuditLog;
 use super::connections::LiveConnections;
+use super::messages::Messages;
 use super::sessions::Sessions;
 use super::staff::Staff;
 use super::table;
@@ -44,6 +45,8 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(table::record_route::<Sessions>())
         .merge(table::routes::<LiveConnections>())
         .merge(table::record_route::<LiveConnections>())
+        .merge(table::routes::<Messages>())
+        .merge(table::record_route::<Messages>())
         .merge(table::routes::<AuditLog>())
         .merge(table::record_route::<AuditLog>())
         .route("/admin/{*rest}", only(get(not_found)))

@@ -85,6 +85,7 @@ pub enum Options {
     /// Values, and what they are called.
     Of(fn() -> Vec<(&'static str, &'static str)>),
     AnyNumber,
+    AnyText,
 }
 
 pub fn yes_or_no() -> Vec<(&'static str, &'static str)> {
@@ -135,6 +136,8 @@ impl Filter {
         match self.options {
             Options::Of(options) => options().iter().any(|(option, _)| *option == value),
             Options::AnyNumber => value.parse::<i64>().is_ok(),
+            // No text in a database has a null character, and PostgreSQL takes none to look for either.
+            Options::AnyText => !value.is_empty() && !value.contains('\0'),
         }
     }
 }
@@ -227,8 +230,18 @@ impl Rows {
     }
 }
 
+/// How much of a text a list shows.
+const BRIEF: usize = 300;
+
 fn linked<T: Table>(row: &T::Row) -> Vec<(&'static str, Cell)> {
     let mut cells = cells::<T>(row);
+    for (_, cell) in &mut cells {
+        if let Cell::Text(text) = cell
+            && let Some((end, _)) = text.char_indices().nth(BRIEF)
+        {
+            text.replace_range(end.., "…");
+        }
+    }
     if let Some((_, first)) = cells.first_mut() {
         *first = Cell::Link { text: first.shown(), href: format!("/admin/{}/{}/", T::PATH, T::id(row)) };
     }
@@ -265,7 +278,7 @@ struct ListPage {
 struct FilterView {
     name: &'static str,
     label: &'static str,
-    /// None where any number will do.
+    /// None where anything will do.
     options: Option<Vec<(&'static str, &'static str, bool)>>,
     value: String,
 }
@@ -314,7 +327,7 @@ impl FilterView {
                 let is_it = |option: &str| value == Some(option);
                 Some(options().into_iter().map(|(option, label)| (option, label, is_it(option))).collect())
             }
-            Options::AnyNumber => None,
+            Options::AnyNumber | Options::AnyText => None,
         };
         Self { name: filter.name, label: filter.label, options, value: value.unwrap_or_default().to_owned() }
     }

@@ -1,7 +1,7 @@
 //! The table `conversations`.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, OnConflict};
 use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, FromQueryResult, JoinType, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -141,6 +141,14 @@ pub async fn visible_to(
     let count = query.clone().count(db).await?;
     let page = query.select_also(member::Entity).order_by_asc(Column::Id).offset(offset).limit(limit).all(db).await?;
     Ok((count, page))
+}
+
+/// How many messages there are in all conversations: numbers are given without a gap.
+pub async fn count_messages(db: &impl ConnectionTrait) -> Result<i64> {
+    // A sum is of another type than what it sums up, on PostgreSQL.
+    let sum = Expr::from(Func::sum(Column::LastSeq.into_expr())).cast_as("bigint");
+    let query = Entity::find().select_only().expr_as(sum, "messages");
+    Ok(query.into_tuple::<Option<i64>>().one(db).await?.flatten().unwrap_or_default())
 }
 
 /// How far a conversation has come.

@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::ExprTrait;
-use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
+use sea_orm::{
+    ActiveValue::Set, Condition, ConnectionTrait, DatabaseConnection, IntoActiveModel, QueryOrder, QuerySelect,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::conversation::ConversationId;
 use crate::accounts::UserId;
 use crate::error::Result;
+use crate::listing::{self, Found, Wanted};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "messages")]
@@ -28,6 +31,17 @@ pub struct Model {
     pub change: Option<i64>,
     pub edited_at: Option<OffsetDateTime>,
     pub deleted_at: Option<OffsetDateTime>,
+    pub deleted_by: Option<UserId>,
+}
+
+/// A message as it is stored, whoever may see what of it.
+pub type Stored = Model;
+
+impl Model {
+    /// Whether its author has taken it back: nobody sees its text from then on, staff neither.
+    pub fn is_withdrawn(&self) -> bool {
+        self.deleted_at.is_some() && self.deleted_by.is_none_or(|by| by == self.author_id)
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -50,7 +64,7 @@ pub struct Message {
     /// When its text was last changed.
     #[serde(rename = "edited", with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<OffsetDateTime>,
-    /// When its author took it back: nobody sees its text from then on.
+    /// When its author or staff took it back: nobody is sent its text from then on.
     #[serde(rename = "deleted", with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<OffsetDateTime>,
 }
@@ -153,10 +167,45 @@ pub async fn by_seq(db: &impl ConnectionTrait, id: ConversationId, seq: i64) -> 
     Ok(Entity::find().filter(Column::ConversationId.eq(id)).filter(Column::Seq.eq(seq)).one(db).await?)
 }
 
+pub async fn by_ids(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<Stored>> {
+    let found = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+    Ok(found.order_by_asc(Column::ConversationId).order_by_asc(Column::Seq).all(db).await?)
+}
+
+/// The messages that staff look for. No search finds what its author has taken back.
+pub async fn list(db: &DatabaseConnection, wanted: &Wanted) -> Result<Found<Stored>> {
+    let mut query = Entity::find().filter(wanted.is_in([Column::Text.into_expr()]));
+    if !wanted.search().is_empty() {
+        let by_staff = Expr::col(Column::DeletedBy).ne(Expr::col(Column::AuthorId));
+        query = query.filter(Condition::any().add(Column::DeletedAt.is_null()).add(by_staff));
+    }
+    if let Some(author) = wanted.filter("author") {
+        query = query.filter(Expr::from(Func::lower(Column::AuthorEmail.into_expr())).eq(author.to_lowercase()));
+    }
+    if let Some(conversation) = wanted.number("conversation") {
+        query = query.filter(Column::ConversationId.eq(ConversationId(conversation)));
+    }
+    match wanted.flag("deleted") {
+        Some(true) => query = query.filter(Column::DeletedAt.is_not_null()),
+        Some(false) => query = query.filter(Column::DeletedAt.is_null()),
+        None => {}
+    }
+    let sort = match wanted.sort {
+        Some("author") => Column::AuthorEmail,
+        Some("conversation") => Column::ConversationId,
+        _ => Column::Id,
+    };
+    listing::read(db, query, wanted, sort.into_expr(), Column::Id).await
+}
+
 /// What becomes of a message's text.
 pub enum Change {
     Edited(String),
-    Deleted,
+    Deleted {
+        by: UserId,
+    },
+    /// It is as it was before it was deleted.
+    Restored,
 }
 
 /// Changes a message. `number` is that of the change: see [`super::conversation::take_change`].
@@ -174,7 +223,8 @@ pub async fn change(
             message.text = Set(text);
             message.edited_at = Set(Some(now));
         }
-        Change::Deleted => message.deleted_at = Set(Some(now)),
+        Change::Deleted { by } => (message.deleted_at, message.deleted_by) = (Set(Some(now)), Set(Some(by))),
+        Change::Restored => (message.deleted_at, message.deleted_by) = (Set(None), Set(None)),
     }
     Ok(message.update(transaction).await?.into())
 }

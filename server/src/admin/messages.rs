@@ -1,0 +1,75 @@
+//! Messages, for staff to find, delete and restore.
+
+use super::audit::Actor;
+use super::page::{Cell, Site};
+use super::table::{Action, Column, Filter, Options, Table, yes_or_no};
+use crate::admin;
+use crate::chat::message::{self, Stored};
+use crate::error::Result;
+use crate::listing::{Found, Wanted};
+
+pub struct Messages;
+
+impl Table for Messages {
+    type Row = Stored;
+
+    const PATH: &'static str = "messages";
+    const TITLE: &'static str = "Messages";
+    const SEARCHES: &'static str = "texts";
+    const COLUMNS: &'static [Column<Stored>] = &[
+        Column::sortable("time", "Time (UTC)", |message| Cell::Time(message.created_at)),
+        Column::sortable("author", "Author", |message| Cell::user(message.author_id.0, &message.author_email)),
+        Column::sortable("conversation", "Conversation", |message| Cell::text(message.conversation_id.0.to_string())),
+        Column::new("seq", "Number", |message| Cell::text(message.seq.to_string())),
+        Column::new(
+            "text",
+            "Text",
+            |message| {
+                if message.is_withdrawn() { Cell::Nothing } else { Cell::text(&message.text) }
+            },
+        ),
+        Column::new("edited", "Edited", |message| message.edited_at.map_or(Cell::Nothing, Cell::Time)),
+        Column::new("deleted", "Deleted", |message| match message.deleted_at {
+            None => Cell::Nothing,
+            Some(_) if message.is_withdrawn() => Cell::text("by the author"),
+            Some(_) => Cell::text("by staff"),
+        }),
+    ];
+    const FILTERS: &'static [Filter] = &[
+        Filter { name: "author", label: "Author’s e-mail", options: Options::AnyText },
+        Filter { name: "conversation", label: "Conversation", options: Options::AnyNumber },
+        Filter { name: "deleted", label: "Deleted", options: Options::Of(yes_or_no) },
+    ];
+    const ACTIONS: &'static [Action] = &[
+        Action {
+            key: "delete",
+            label: "Delete",
+            done: "Messages deleted",
+            warning: Some("Nobody sees these texts any more. Staff can restore them."),
+        },
+        Action { key: "restore", label: "Restore", done: "Messages restored", warning: None },
+    ];
+
+    fn id(message: &Stored) -> i64 {
+        message.id
+    }
+
+    fn name(message: &Stored) -> String {
+        format!("Message {} of {}", message.id, message.author_email)
+    }
+
+    async fn list(site: &Site, wanted: &Wanted) -> Result<Found<Stored>> {
+        message::list(site.app.database.read(), wanted).await
+    }
+
+    async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<Stored>> {
+        message::by_ids(site.app.database.read(), ids).await
+    }
+
+    async fn perform(site: &Site, by: &Actor, action: &str, ids: &[i64]) -> Result<usize> {
+        match action {
+            "delete" => admin::delete_messages(&site.app, by, ids).await,
+            _ => admin::restore_messages(&site.app, by, ids).await,
+        }
+    }
+}

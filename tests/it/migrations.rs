@@ -10,7 +10,7 @@ use crate::support::app::start;
 use crate::support::command::natter_beside;
 use crate::support::person::Person;
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "users",
     "tokens",
     "sessions",

@@ -23,6 +23,7 @@ struct ChatPage {
     csrf_token: String,
     user_id: i64,
     email: String,
+    is_staff: bool,
     max_bytes: usize,
 }
 
@@ -35,6 +36,7 @@ async fn show(State(app): State<App>, Browser(browser): Browser, headers: Header
         csrf_token: csrf_token.clone(),
         user_id: browser.user.id.0,
         email: browser.user.email,
+        is_staff: browser.user.is_staff,
         max_bytes: app.config.chat.max_message_bytes.get(),
     };
     let mut response = Page(page).into_response();

@@ -91,7 +91,7 @@ pub async fn insert(db: &impl ConnectionTrait, user: UserId, key: &str, age: Dur
     Ok(())
 }
 
-/// The live sessions of a user, as [`super::device`] lists them with the tokens.
+/// The live sessions of a user, for the list of their devices.
 pub fn devices_of_user(user: UserId, current: i64) -> SelectStatement {
     let last_used_at = Func::coalesce([Column::LastUsedAt.into_expr(), Column::CreatedAt.into_expr()]);
     let columns = Entity::find().select_only().expr_as(Expr::value(true), "is_session").columns([

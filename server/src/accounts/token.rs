@@ -113,7 +113,7 @@ fn new(owner: UserId, key: &str) -> ActiveModel {
     }
 }
 
-/// The tokens of a user that belong to no session, as [`super::device`] lists them with the sessions.
+/// The tokens of a user that belong to no session, for the list of their devices.
 pub fn devices_of_user(user: UserId, age: Option<Duration>, current: TokenId) -> SelectStatement {
     let last_used_at = Func::coalesce([Column::LastUsedAt.into_expr(), Column::CreatedAt.into_expr()]);
     let columns = Entity::find().select_only().expr_as(Expr::value(false), "is_session").columns([

@@ -208,7 +208,7 @@ pub enum Change {
     Restored,
 }
 
-/// Changes a message. `number` is that of the change: see [`super::conversation::take_change`].
+/// Changes a message. `number` is that of the change, of which a conversation has but one.
 pub async fn change(
     transaction: &impl ConnectionTrait,
     message: Model,

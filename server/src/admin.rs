@@ -3,6 +3,7 @@
 pub mod audit;
 mod audit_log;
 mod connections;
+mod conversations;
 mod door;
 mod messages;
 mod overview;

@@ -1,10 +1,10 @@
 //! Chat: messages in conversations, posted once, kept, and read again; and who is in which conversation.
 
-mod conversation;
+pub mod conversation;
 pub mod conversation_routes;
 mod fields;
 pub mod log;
-mod member;
+pub mod member;
 pub mod message;
 pub mod page;
 pub mod routes;

@@ -37,7 +37,7 @@ for (const colorScheme of ['light', 'dark']) {
 
     test(`the admin site is accessible on a ${screen}, ${colorScheme}`, async t => {
       const page = await openPage(t, stage.browser, { ...settings, storageState: await (profileOfStaff ??= staffsProfile()) });
-      const paths = ['', 'users/?q=staff&sort=email', 'users/new/', 'users/1/', 'sessions/', 'sessions/1/', 'connections/', 'messages/', 'audit/'];
+      const paths = ['', 'users/?q=staff&sort=email', 'users/new/', 'users/1/', 'sessions/', 'sessions/1/', 'connections/', 'conversations/1/', 'messages/', 'audit/'];
       for (const path of paths) {
         await page.goto(new URL(`admin/${path}`, stage.natter.url).href);
         await isAccessible(page, path);

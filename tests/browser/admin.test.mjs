@@ -110,7 +110,7 @@ test('no page is wider than a small phone or gives the browser anything to compl
   const complaints = [];
   page.on('console', message => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', error => complaints.push(String(error)));
-  for (const path of ['', 'users/', 'users/new/', 'users/1/', 'tokens/', 'sessions/', 'sessions/1/', 'connections/', 'audit/', 'audit/1/']) {
+  for (const path of ['', 'users/', 'users/new/', 'users/1/', 'tokens/', 'sessions/', 'sessions/1/', 'connections/', 'conversations/', 'conversations/1/', 'messages/', 'audit/', 'audit/1/']) {
     await page.goto(`${stage.natter.url}admin/${path}`);
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 320, `${path} is ${width} wide`);

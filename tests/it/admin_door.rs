@@ -61,7 +61,7 @@ async fn staff_log_in_at_the_door(#[values(Sqlite, Postgres)] storage: Storage) 
 }
 
 /// Every route of the admin site that is for staff only.
-const INSIDE: [&str; 28] = [
+const INSIDE: [&str; 31] = [
     "/admin/",
     "/admin/overview.json",
     "/admin/users/",
@@ -82,6 +82,9 @@ const INSIDE: [&str; 28] = [
     "/admin/connections/export.csv",
     "/admin/connections/act/",
     "/admin/connections/1/",
+    "/admin/conversations/",
+    "/admin/conversations/export.csv",
+    "/admin/conversations/1/",
     "/admin/messages/",
     "/admin/messages/export.csv",
     "/admin/messages/act/",

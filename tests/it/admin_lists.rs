@@ -9,7 +9,7 @@ use crate::support::person::Person;
 use crate::support::staff::{Staff, column, led_to};
 use crate::support::wire::Wire;
 
-const TABLES: [&str; 6] = ["users", "tokens", "sessions", "connections", "messages", "audit"];
+const TABLES: [&str; 7] = ["users", "tokens", "sessions", "connections", "conversations", "messages", "audit"];
 
 /// Users without passwords, as many as are needed.
 async fn add_users(app: &TestApp, emails: impl IntoIterator<Item = String>, first_name: &str) {
@@ -83,6 +83,8 @@ async fn every_column_of_every_list_sorts(#[values(Sqlite, Postgres)] storage: S
     let _wire = Wire::enter(&app, &staff.person).await;
     let message = serde_json::json!({ "message": "who is on the staff?" });
     assert_eq!(staff.person.post(&app, "/api/messages/").json(&message).answer().await.status, 201);
+    let room = serde_json::json!({ "kind": "open", "name": "Kitchen" });
+    assert_eq!(staff.person.post(&app, "/api/conversations/").json(&room).answer().await.status, 201);
     for table in TABLES {
         let page = staff.page(&format!("/admin/{table}/")).await;
         let keys: Vec<_> = page.split("?sort=").skip(1).filter_map(|rest| rest.split('"').next()).collect();

@@ -8,6 +8,7 @@ mod account_page;
 mod acks_and_offsets;
 mod admin_audit;
 mod admin_connections;
+mod admin_conversations;
 mod admin_door;
 mod admin_lists;
 mod admin_messages;

@@ -12,6 +12,7 @@ use axum_extra::extract::WithRejection;
 use super::audit::Actor;
 use super::audit_log::AuditLog;
 use super::connections::LiveConnections;
+use super::conversations::{self, Conversations};
 use super::messages::Messages;
 use super::sessions::Sessions;
 use super::staff::Staff;
@@ -45,6 +46,8 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(table::record_route::<Sessions>())
         .merge(table::routes::<LiveConnections>())
         .merge(table::record_route::<LiveConnections>())
+        .merge(conversations::routes())
+        .merge(table::routes::<Conversations>())
         .merge(table::routes::<Messages>())
         .merge(table::record_route::<Messages>())
         .merge(table::routes::<AuditLog>())

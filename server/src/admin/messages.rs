@@ -19,7 +19,10 @@ impl Table for Messages {
     const COLUMNS: &'static [Column<Stored>] = &[
         Column::sortable("time", "Time (UTC)", |message| Cell::Time(message.created_at)),
         Column::sortable("author", "Author", |message| Cell::user(message.author_id.0, &message.author_email)),
-        Column::sortable("conversation", "Conversation", |message| Cell::text(message.conversation_id.0.to_string())),
+        Column::sortable("conversation", "Conversation", |message| {
+            let id = message.conversation_id.0;
+            Cell::Link { text: id.to_string(), href: format!("/admin/conversations/{id}/") }
+        }),
         Column::new("seq", "Number", |message| Cell::text(message.seq.to_string())),
         Column::new(
             "text",

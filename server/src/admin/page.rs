@@ -41,12 +41,13 @@ pub struct Shell {
 }
 
 /// The sections, as the menu shows them: path and name.
-pub const SECTIONS: [(&str, &str); 7] = [
+pub const SECTIONS: [(&str, &str); 8] = [
     ("", "Overview"),
     ("users", "Users"),
     ("tokens", "Tokens"),
     ("sessions", "Sessions"),
     ("connections", "Connections"),
+    ("conversations", "Conversations"),
     ("messages", "Messages"),
     ("audit", "Audit log"),
 ];

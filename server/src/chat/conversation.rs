@@ -2,13 +2,17 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, OnConflict};
-use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, FromQueryResult, JoinType, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, Condition, ConnectionTrait, DatabaseConnection, FromQueryResult, JoinType, QueryOrder,
+    QuerySelect,
+};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::member;
-use crate::accounts::UserId;
+use crate::accounts::{User, UserId, user};
 use crate::error::{Error, Result};
+use crate::listing::{self, Found, Wanted};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, DeriveValueType)]
 #[sea_orm(try_from_u64)]
@@ -56,6 +60,14 @@ pub type Conversation = Model;
 pub enum Relation {
     #[sea_orm(has_many = "member::Entity")]
     Members,
+    #[sea_orm(belongs_to = "user::Entity", from = "Column::OwnerId", to = "user::Column::Id")]
+    Owner,
+}
+
+impl Related<user::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Owner.def()
+    }
 }
 
 impl Related<member::Entity> for Entity {
@@ -71,6 +83,31 @@ pub const EVERYONE: ConversationId = ConversationId(1);
 
 pub async fn by_id(db: &impl ConnectionTrait, id: ConversationId) -> Result<Option<Conversation>> {
     Ok(Entity::find_by_id(id).one(db).await?)
+}
+
+/// Conversations by id, with who has opened them.
+pub async fn by_ids(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<(Conversation, Option<User>)>> {
+    let wanted = Entity::find().filter(Column::Id.is_in(ids.iter().copied().map(ConversationId)));
+    Ok(wanted.find_also_related(user::Entity).all(db).await?)
+}
+
+/// The conversations that staff look for, with who has opened them.
+pub async fn list(db: &DatabaseConnection, wanted: &Wanted) -> Result<Found<(Conversation, Option<User>)>> {
+    let columns = [Column::Name.into_expr(), user::Column::Email.into_expr()];
+    let mut query = Entity::find().find_also_related(user::Entity).filter(wanted.is_in(columns));
+    if let Some(kind) = wanted.filter("kind").and_then(|kind| Kind::try_from_value(&kind.to_owned()).ok()) {
+        query = query.filter(Column::Kind.eq(kind));
+    }
+    if let Some(member) = wanted.number("member") {
+        query = query.filter(Column::Id.in_subquery(member::those_of(UserId(member))));
+    }
+    let sort = match wanted.sort {
+        Some("name") => Column::Name.into_expr(),
+        Some("owner") => user::Column::EmailKey.into_expr(),
+        Some("messages") => Column::LastSeq.into_expr(),
+        _ => Column::Id.into_expr(),
+    };
+    listing::read(db, query, wanted, sort, Column::Id).await
 }
 
 /// Of a direct conversation: the same for both people, whoever begins it.

@@ -1,10 +1,10 @@
 //! The table `conversation_members`: who is in a conversation, and how far they have read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{OnConflict, SelectStatement};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder, QuerySelect, QueryTrait};
 use time::OffsetDateTime;
 
 use super::conversation::{self, ConversationId};
@@ -88,6 +88,22 @@ pub async fn conversations_of(db: &impl ConnectionTrait, user: UserId) -> Result
     let query = Entity::find().select_only().column(Column::ConversationId);
     let query = query.filter(Column::UserId.eq(user)).filter(Column::ConversationId.ne(conversation::EVERYONE));
     Ok(query.order_by_asc(Column::ConversationId).into_tuple().all(db).await?)
+}
+
+/// The same as a part of other queries, with the one that everybody is in, where they have read something there.
+pub fn those_of(user: UserId) -> SelectStatement {
+    Entity::find().select_only().column(Column::ConversationId).filter(Column::UserId.eq(user)).into_query()
+}
+
+/// How many members each of these conversations has.
+pub async fn counts(
+    db: &impl ConnectionTrait,
+    conversations: impl IntoIterator<Item = ConversationId>,
+) -> Result<HashMap<ConversationId, i64>> {
+    let query =
+        Entity::find().select_only().column(Column::ConversationId).column_as(Column::UserId.count(), "members");
+    let query = query.filter(Column::ConversationId.is_in(conversations)).group_by(Column::ConversationId);
+    Ok(query.into_tuple::<(ConversationId, i64)>().all(db).await?.into_iter().collect())
 }
 
 /// A page of its members, those first who joined first; and how many there are.

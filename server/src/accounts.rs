@@ -276,6 +276,7 @@ pub async fn close_session(app: &App, session: &Session) -> Result<()> {
 
 /// Ends sessions with the tokens that were made for them, whose sockets are dismissed.
 pub async fn end_sessions(transaction: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
+    session::lock(transaction, sessions).await?;
     revocation::of_tokens(transaction, &token::delete_of_sessions(transaction, sessions).await?).await?;
     session::delete(transaction, sessions).await
 }

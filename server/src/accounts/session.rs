@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SelectStatement};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, QuerySelect, QueryTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, QueryOrder, QuerySelect, QueryTrait};
 use time::{Duration, OffsetDateTime};
 
 use super::origin::Origin;
@@ -150,6 +150,14 @@ pub async fn ids_of_expired(db: &impl ConnectionTrait) -> Result<Vec<i64>> {
 async fn ids(db: &impl ConnectionTrait, which: impl sea_orm::sea_query::IntoCondition) -> Result<Vec<i64>> {
     let query = Entity::find().select_only().column(Column::Id).filter(which).limit(AT_ONCE);
     Ok(query.into_tuple().all(db).await?)
+}
+
+/// Until the transaction's end nobody else makes a token for these sessions; SQLite has one writer at a time anyhow.
+pub async fn lock(db: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
+    // In one order, so that two who end the same sessions do not wait for each other.
+    let rows = Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(sessions.iter().copied()));
+    rows.order_by_asc(Column::Id).lock_exclusive().into_tuple::<i64>().all(db).await?;
+    Ok(())
 }
 
 pub async fn delete(db: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {

@@ -40,6 +40,8 @@ try {
       await shoot('signup', 'signup/');
       await shoot('chat', '', { storageState });
       for (const [name, path] of Object.entries(ADMIN)) await shoot(`admin-${name}`, `admin/${path}`, { storageState: admin });
+      await shoot('account', 'account/', { storageState });
+      await shoot('devices', 'account/devices/', { storageState });
     }
   }
 } finally {

@@ -49,6 +49,11 @@ class Natter {
     return this.#program.log;
   }
 
+  /** Waits until it prints something more. */
+  nextLine() {
+    return this.#program.nextLine();
+  }
+
   /** Ends it as a crash would. */
   kill() {
     return this.#program.kill();

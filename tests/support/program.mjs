@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { within } from './deadline.mjs';
 
@@ -13,6 +13,7 @@ export class Program {
   #binary;
   #process;
   #log;
+  #lines = new EventEmitter();
 
   constructor(name, binary) {
     this.#name = name;
@@ -50,8 +51,14 @@ export class Program {
     return this.#log.join('\n');
   }
 
+  /** Waits until it prints something more. */
+  async nextLine() {
+    await once(this.#lines, 'line');
+  }
+
   #note(line) {
     if (this.#log.push(line) > LOG_LINES) this.#log.shift();
+    this.#lines.emit('line');
   }
 
   get #ended() {

@@ -116,3 +116,22 @@ impl Writer {
 fn repeated(ids: &[i64]) -> impl Iterator<Item = i64> {
     ids.iter().copied().cycle().take(ids.len().next_power_of_two())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_bound_no_new_device_is_noted_until_the_next_write() {
+        let uses = Uses(Arc::default());
+        let known = DeviceId::Session(0);
+        for id in 0..=i64::try_from(CAPACITY).unwrap() {
+            uses.note(DeviceId::Session(id));
+        }
+        let one_more = DeviceId::Session(i64::try_from(CAPACITY).unwrap());
+        assert!(uses.noted(known).is_some() && uses.noted(one_more).is_none());
+        uses.0.noted().clear();
+        uses.note(one_more);
+        assert!(uses.noted(one_more).is_some());
+    }
+}

@@ -207,9 +207,18 @@ pub async fn reset_password(app: &App, key: &str, password: String) -> Result<()
 }
 
 /// A new token: a version 4 UUID in lower case.
+///
+/// # Errors
+/// [`Error::BadCredentials`] where the user has a new password since `user` was read: what that has ended does not begin
+/// anew by somebody who was let in just before.
 pub async fn issue_token(app: &App, user: &User, origin: &Origin) -> Result<String> {
     let key = uuid::Uuid::new_v4().to_string();
-    token::insert(app.database.write(), user.id, &key, origin).await?;
+    let transaction = app.database.begin().await?;
+    token::insert(&transaction, user.id, &key, origin).await?;
+    if !user::hold_password(&transaction, user).await? {
+        return Err(OUTDATED);
+    }
+    transaction.commit().await?;
     Ok(key)
 }
 
@@ -245,14 +254,21 @@ pub async fn take_back(transaction: &impl ConnectionTrait, id: TokenId) -> Resul
     revocation::of_token(transaction, id).await
 }
 
+const OUTDATED: Error = Error::BadCredentials("The password has changed meanwhile.");
+
 /// Logs a browser in: the key of a new session.
+///
+/// # Errors
+/// As [`issue_token`].
 pub async fn open_session(app: &App, user: &User, origin: &Origin) -> Result<String> {
     let key = crate::random::alphanumeric::<32>();
     let age = Duration::seconds(app.config.accounts.session_age_seconds.get().into());
     let transaction = app.database.begin().await?;
+    if !user::note_login(&transaction, user).await? {
+        return Err(OUTDATED);
+    }
     end_sessions(&transaction, &session::ids_of_expired(&transaction).await?).await?;
     session::insert(&transaction, user.id, &key, age, origin).await?;
-    user::note_login(&transaction, user.id).await?;
     transaction.commit().await?;
     Ok(key)
 }
@@ -335,7 +351,7 @@ pub async fn device_of_token(app: &App, id: TokenId) -> Result<DeviceId> {
 pub async fn sign_out_device(app: &App, user: &User, id: DeviceId) -> Result<()> {
     let transaction = app.database.begin().await?;
     match id {
-        DeviceId::Session(id) if session::is_of_user(&transaction, id, user.id).await? => {
+        DeviceId::Session(id) if session::lock_of_user(&transaction, id, user.id).await? => {
             end_sessions(&transaction, &[id]).await?;
         }
         DeviceId::Token(id) if token::delete_of_user(&transaction, id, user.id).await? => {
@@ -348,8 +364,8 @@ pub async fn sign_out_device(app: &App, user: &User, id: DeviceId) -> Result<()>
 
 /// Signs all devices of a user out but the current one.
 pub async fn sign_out_others(app: &App, user: &User, current: DeviceId) -> Result<()> {
+    let others = session::ids_of_user_but(app.database.read(), user.id, current.session()).await?;
     let transaction = app.database.begin().await?;
-    let others = session::ids_of_user_but(&transaction, user.id, current.session()).await?;
     end_sessions(&transaction, &others).await?;
     transaction.commit().await?;
     loop {

@@ -1,6 +1,7 @@
 //! `POST /api/users/reset-password/`, `/password-reset/`, and the links that they lead to.
 
 use futures_util::future::join_all;
+use natter::accounts::{self, Origin};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
@@ -339,4 +340,19 @@ async fn whoever_has_asked_before_a_stop_has_their_link(#[values(Sqlite, Postgre
     ask(&app, &ann.email).await;
     app.stop().await;
     assert_eq!(log.count(PAGE), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn whoever_was_let_in_by_the_old_password_just_before_gets_nothing(#[values(Sqlite, Postgres)] storage: Storage) {
+    let log = Log::listen();
+    let app = start(storage).await;
+    let ann = Person::join(&app, "ann").await;
+    let (inside, origin) = (&app.app, Origin::new(b"", app.address.ip()));
+    let let_in = accounts::authenticate(inside, &ann.email, PASSWORD.to_owned()).await.unwrap().unwrap();
+    ask(&app, &ann.email).await;
+    assert_eq!(choose(&app, &link(&app, &log, 1).await, NEW_PASSWORD).await.status, 302);
+    accounts::issue_token(inside, &let_in, &origin).await.unwrap_err();
+    accounts::open_session(inside, &let_in, &origin).await.unwrap_err();
+    assert_eq!((app.count("tokens").await, app.count("sessions").await), (0, 0));
 }

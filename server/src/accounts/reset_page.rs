@@ -108,7 +108,8 @@ async fn show_sent(State(app): State<App>) -> impl IntoResponse {
     Page(Told {
         heading: "Look for the link",
         sentences: [
-            "If there is an account with this e-mail address, a link to choose a new password was asked for. It works once, within an hour.",
+            "If there is an account with this e-mail address, a link to choose a new password was asked for. It works \
+             once, within an hour.",
             how,
         ],
         way_on: "/login/",

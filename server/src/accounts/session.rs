@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SelectStatement};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, QuerySelect, QueryTrait};
 use time::{Duration, OffsetDateTime};
 
 use super::origin::Origin;
@@ -112,11 +112,6 @@ fn live_of(user: UserId) -> Expr {
     Column::UserId.eq(user).and(Column::ExpiresAt.gt(OffsetDateTime::now_utc()))
 }
 
-/// Whether this is a session of this user.
-pub async fn is_of_user(db: &impl ConnectionTrait, id: i64, user: UserId) -> Result<bool> {
-    Ok(Entity::find_by_id(id).filter(live_of(user)).count(db).await? == 1)
-}
-
 /// Writes down that these were used; a later use that another node has written stays.
 pub async fn note_use(db: &impl ConnectionTrait, ids: impl Iterator<Item = i64>, time: OffsetDateTime) -> Result<()> {
     let is_news = Column::LastUsedAt.is_null().or(Column::LastUsedAt.lt(time));
@@ -152,12 +147,21 @@ async fn ids(db: &impl ConnectionTrait, which: impl sea_orm::sea_query::IntoCond
     Ok(query.into_tuple().all(db).await?)
 }
 
-/// Until the transaction's end nobody else makes a token for these sessions; SQLite has one writer at a time anyhow.
+/// Until the transaction's end nobody else makes a token for these sessions. By a write, as SQLite lets no transaction
+/// write that has read what was changed since.
 pub async fn lock(db: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
-    // In one order, so that two who end the same sessions do not wait for each other.
-    let rows = Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(sessions.iter().copied()));
-    rows.order_by_asc(Column::Id).lock_exclusive().into_tuple::<i64>().all(db).await?;
+    lock_those(db, Column::Id.is_in(sessions.iter().copied())).await?;
     Ok(())
+}
+
+/// The same for a session that is live and this user's; false where it is not.
+pub async fn lock_of_user(db: &impl ConnectionTrait, id: i64, user: UserId) -> Result<bool> {
+    Ok(lock_those(db, live_of(user).and(Column::Id.eq(id))).await? == 1)
+}
+
+async fn lock_those(db: &impl ConnectionTrait, which: Expr) -> Result<u64> {
+    let unchanged = Entity::update_many().col_expr(Column::TokenNumber, Expr::col(Column::TokenNumber));
+    Ok(unchanged.filter(which).exec(db).await?.rows_affected)
 }
 
 pub async fn delete(db: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {

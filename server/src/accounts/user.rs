@@ -1,8 +1,8 @@
 //! The table `users`.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, IntoActiveModel, SqlErr};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, IntoActiveModel, QuerySelect, SqlErr};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -143,8 +143,19 @@ pub async fn update(db: &impl ConnectionTrait, user: User, change: UserChange) -
     user.update(db).await.map_err(taken)
 }
 
-pub async fn note_login(db: &impl ConnectionTrait, id: UserId) -> Result<()> {
-    set(db, id, Column::LastLoginAt, OffsetDateTime::now_utc()).await
+/// Notes a login; false where the user has a new password since `user` was read.
+pub async fn note_login(db: &impl ConnectionTrait, user: &User) -> Result<bool> {
+    let noted = Entity::update_many().col_expr(Column::LastLoginAt, Expr::value(OffsetDateTime::now_utc()));
+    Ok(noted.filter(as_read(user)).exec(db).await?.rows_affected == 1)
+}
+
+/// Keeps the user's password what it is until the transaction's end; false where it is a new one since `user` was read.
+pub async fn hold_password(db: &impl ConnectionTrait, user: &User) -> Result<bool> {
+    Ok(Entity::find().filter(as_read(user)).lock_shared().one(db).await?.is_some())
+}
+
+fn as_read(user: &User) -> Expr {
+    Column::Id.eq(user.id).and(Column::PasswordHash.eq(user.password_hash.as_str()))
 }
 
 pub async fn set_staff(db: &impl ConnectionTrait, id: UserId, is_staff: bool) -> Result<()> {

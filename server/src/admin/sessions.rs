@@ -25,7 +25,10 @@ impl Table for Sessions {
             Some(user) => Cell::user(session.user_id.0, &user.email),
             None => Cell::Nothing,
         }),
+        Column::new("client", "Browser", |(session, _)| Cell::text(&session.client)),
+        Column::new("address", "Address", |(session, _)| Cell::text(&session.address)),
         Column::new("created", "Logged in", |(session, _)| Cell::Time(session.created_at)),
+        Column::new("last_used", "Last used", |(session, _)| session.last_used_at.map_or(Cell::Nothing, Cell::Time)),
         Column::sortable("expires", "Expires", |(session, _)| Cell::Time(session.expires_at)),
         Column::new("live", "Live", |(session, _)| Cell::Flag(session.expires_at > OffsetDateTime::now_utc())),
     ];

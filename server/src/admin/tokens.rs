@@ -27,7 +27,10 @@ impl Table for Tokens {
             Some(session) => Cell::Link { text: session.to_string(), href: format!("/admin/sessions/{session}/") },
             None => Cell::Nothing,
         }),
+        Column::new("client", "Client", |(token, _)| Cell::text(&token.client)),
+        Column::new("address", "Address", |(token, _)| Cell::text(&token.address)),
         Column::new("created", "Created", |(token, _)| Cell::Time(token.created_at)),
+        Column::new("last_used", "Last used", |(token, _)| token.last_used_at.map_or(Cell::Nothing, Cell::Time)),
     ];
     const FILTERS: &'static [Filter] = &[
         Filter {

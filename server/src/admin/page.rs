@@ -12,6 +12,7 @@ use super::staff::Staff;
 use crate::app::App;
 use crate::error::Error;
 use crate::gateway::connections::Connections;
+use crate::http::bar::Bar;
 use crate::http::page::Page;
 use crate::http::{cookies, csrf};
 
@@ -34,8 +35,7 @@ impl FromRequestParts<App> for Site {
 
 /// What stands around every page, for the one who looks at it.
 pub struct Shell {
-    pub csrf_token: String,
-    pub email: String,
+    pub bar: Bar,
     /// The path of the section that the page belongs to.
     pub section: &'static str,
 }
@@ -69,7 +69,7 @@ impl FromRequestParts<App> for Visit {
 
 impl Visit {
     pub fn shell(&self, section: &'static str) -> Shell {
-        Shell { csrf_token: self.csrf_token.clone(), email: self.staff.user.email.clone(), section }
+        Shell { bar: Bar::of(&self.staff.user, "/admin/", self.csrf_token.clone()), section }
     }
 
     /// A page, with the cookie that goes with its forms.

@@ -144,7 +144,7 @@ impl Heartbeat {
                 self.deadline = pinged + config.ping_interval;
             }
             (ProtocolVersion::V4, Some(pinged)) if self.deadline < pinged + timeout => {
-                self.deadline = pinged + timeout;
+                self.deadline = (self.deadline + config.ping_interval).min(pinged + timeout);
             }
             // What the client has said meanwhile may be still to be read.
             _ if now > self.deadline + LATE && !std::mem::replace(&mut self.is_spared, true) => {

@@ -37,7 +37,7 @@ for (const colorScheme of ['light', 'dark']) {
 
     test(`the admin site is accessible on a ${screen}, ${colorScheme}`, async t => {
       const page = await openPage(t, stage.browser, { ...settings, storageState: await (profileOfStaff ??= staffsProfile()) });
-      const paths = ['', 'users/?q=staff&sort=email', 'users/new/', 'users/1/', 'sessions/', 'sessions/1/', 'connections/', 'conversations/1/', 'messages/', 'audit/'];
+      const paths = ['', 'users/?q=staff&sort=email', 'users/new/', 'users/1/', 'tokens/', 'sessions/', 'sessions/1/', 'connections/', 'conversations/1/', 'conversations/', 'messages/', 'audit/', 'audit/1/'];
       for (const path of paths) {
         await page.goto(new URL(`admin/${path}`, stage.natter.url).href);
         await isAccessible(page, path);
@@ -51,7 +51,7 @@ for (const colorScheme of ['light', 'dark']) {
 
     test(`the forms are accessible on a ${screen}, ${colorScheme}`, async t => {
       const page = await openPage(t, stage.browser, settings);
-      for (const path of ['login/', 'signup/', 'admin/login/', 'nowhere']) {
+      for (const path of ['login/', 'signup/', 'password-reset/', 'admin/login/', 'nowhere']) {
         await page.goto(new URL(path, stage.natter.url).href);
         await isAccessible(page, path);
       }
@@ -61,6 +61,21 @@ for (const colorScheme of ['light', 'dark']) {
       await page.getByRole('button', { name: 'Sign in' }).click();
       await page.getByText('Please register.').waitFor();
       await isAccessible(page, 'a refused sign-in');
+    });
+
+    test(`the account is accessible on a ${screen}, ${colorScheme}`, async t => {
+      const page = await openPage(t, stage.browser, settings);
+      await signUp(page, stage.natter, stranger());
+      for (const path of ['account/', 'account/devices/']) {
+        await page.goto(new URL(path, stage.natter.url).href);
+        await isAccessible(page, path);
+      }
+      await page.goto(new URL('account/', stage.natter.url).href);
+      await page.getByLabel('New password').fill('short');
+      await page.getByLabel('Current password').last().fill('wrong');
+      await page.getByRole('button', { name: 'Change password' }).click();
+      await page.locator('[aria-invalid="true"]').first().waitFor();
+      await isAccessible(page, 'a refused password');
     });
 
     test(`the chat is accessible on a ${screen}, ${colorScheme}`, async t => {

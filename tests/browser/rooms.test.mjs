@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openPage } from './browser.mjs';
+import { goesTo, invites, isIn, opens, roomLink } from './in_rooms.mjs';
 import { isConnected, isSent, messages, reads, say, signUp } from './pages.mjs';
 import { setStage, stranger } from './stage.mjs';
 
@@ -19,43 +20,9 @@ async function people(t, count) {
   return all;
 }
 
-let rooms = 0;
-
-/** Opens a room that has a name of its own. */
-async function opens({ page }, kind) {
-  const name = `Room ${++rooms}`;
-  await page.getByRole('button', { name: 'New', exact: true }).click();
-  await page.getByLabel(kind).check();
-  await page.getByLabel('Name of the room').last().fill(name);
-  await page.getByRole('button', { name: 'Open', exact: true }).click();
-  await isIn(page, name);
-  return name;
-}
-
-async function isIn(page, name) {
-  await page.getByRole('heading', { name, exact: true }).waitFor();
-}
-
-function link(page, name) {
-  return page.locator('#rooms').getByRole('link', { name });
-}
-
-async function goesTo(page, name) {
-  await link(page, name).click();
-  await isIn(page, name);
-}
-
-async function invites({ page }, guest) {
-  await page.getByRole('button', { name: 'Members' }).click();
-  await page.getByLabel('E-mail address of somebody to bring in').fill(guest.email);
-  await page.getByRole('button', { name: 'Bring in' }).click();
-  await page.locator('#members-list').getByText(guest.email).waitFor();
-  await page.getByRole('button', { name: 'Close' }).click();
-}
-
 test('an open room is found and joined by others', async t => {
   const [alice, bob] = await people(t, 2);
-  const name = await opens(alice, 'Room, open to all');
+  const name = await opens(alice.page, 'Room, open to all');
   await say(alice.page, 'in the room');
   await bob.page.reload();
   await goesTo(bob.page, name);
@@ -69,23 +36,23 @@ test('an open room is found and joined by others', async t => {
 
 test('a room by invitation appears to the guest at once, with what is unread', async t => {
   const [alice, bob, eve] = await people(t, 3);
-  const name = await opens(alice, 'Room, by invitation');
-  await invites(alice, bob);
-  await link(bob.page, name).waitFor();
+  const name = await opens(alice.page, 'Room, by invitation');
+  await invites(alice.page, bob);
+  await roomLink(bob.page, name).waitFor();
   await say(alice.page, 'one');
   await say(alice.page, 'two');
-  await link(bob.page, name).getByLabel('2 unread').waitFor();
+  await roomLink(bob.page, name).getByLabel('2 unread').waitFor();
   await bob.page.reload();
-  await link(bob.page, name).getByLabel('2 unread').click();
+  await roomLink(bob.page, name).getByLabel('2 unread').click();
   await reads(bob.page, ['one', 'two']);
   await bob.page.locator('.unread').waitFor();
-  await link(bob.page, name).getByLabel('2 unread').waitFor({ state: 'detached' });
-  assert.equal(await link(eve.page, name).count(), 0);
+  await roomLink(bob.page, name).getByLabel('2 unread').waitFor({ state: 'detached' });
+  assert.equal(await roomLink(eve.page, name).count(), 0);
 
   await bob.page.getByRole('button', { name: 'Members' }).click();
   await bob.page.getByRole('button', { name: 'Leave this room' }).click();
   await isIn(bob.page, 'Everyone');
-  await link(bob.page, name).waitFor({ state: 'detached' });
+  await roomLink(bob.page, name).waitFor({ state: 'detached' });
 });
 
 test('two people talk alone', async t => {
@@ -97,12 +64,12 @@ test('two people talk alone', async t => {
   await reads(bob.page, ['psst']);
   await say(bob.page, 'yes?');
   await reads(alice.page, ['psst', 'yes?']);
-  assert.equal(await link(eve.page, alice.email).count(), 0);
+  assert.equal(await roomLink(eve.page, alice.email).count(), 0);
 });
 
 test('one edits and deletes what one has said, and others see it', async t => {
   const [alice, bob] = await people(t, 2);
-  const name = await opens(alice, 'Room, open to all');
+  const name = await opens(alice.page, 'Room, open to all');
   await bob.page.reload();
   await goesTo(bob.page, name);
   await bob.page.getByRole('button', { name: 'Join' }).click();
@@ -138,7 +105,7 @@ test('one edits and deletes what one has said, and others see it', async t => {
 
 test('a change that was missed is seen after the connection is back', async t => {
   const [alice, bob] = await people(t, 2);
-  const name = await opens(alice, 'Room, open to all');
+  const name = await opens(alice.page, 'Room, open to all');
   await bob.page.reload();
   await goesTo(bob.page, name);
   await bob.page.getByRole('button', { name: 'Join' }).click();
@@ -174,7 +141,7 @@ test('others see who is here and who writes', async t => {
 
 test('what is written and what is not sent yet outlives the page', async t => {
   const [alice] = await people(t, 1);
-  const name = await opens(alice, 'Room, by invitation');
+  const name = await opens(alice.page, 'Room, by invitation');
   await alice.page.locator('#m').fill('a draft');
   await goesTo(alice.page, 'Everyone');
   assert.equal(await alice.page.locator('#m').inputValue(), '');
@@ -201,7 +168,7 @@ test('what is written and what is not sent yet outlives the page', async t => {
 
 test('the keyboard goes from room to room', async t => {
   const [alice] = await people(t, 1);
-  const names = [await opens(alice, 'Room, open to all'), await opens(alice, 'Room, open to all')];
+  const names = [await opens(alice.page, 'Room, open to all'), await opens(alice.page, 'Room, open to all')];
   await alice.page.keyboard.press('Control+k');
   await alice.page.keyboard.type('everyone');
   await alice.page.keyboard.press('Enter');

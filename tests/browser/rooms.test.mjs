@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as rest from '../support/people.mjs';
 import { openPage } from './browser.mjs';
 import { goesTo, invites, isIn, opens, roomLink } from './in_rooms.mjs';
-import { isConnected, isSent, messages, reads, say, signUp } from './pages.mjs';
+import { isConnected, isSent, messages, reads, say, signIn, signUp } from './pages.mjs';
 import { setStage, stranger } from './stage.mjs';
 
 const stage = setStage();
@@ -113,6 +114,7 @@ test('a change that was missed is seen after the connection is back', async t =>
   await reads(bob.page, ['before']);
   await bob.page.context().setOffline(true);
   await stage.natter.kill();
+  await alice.page.locator('#banner').getByText('The connection is lost.').waitFor();
   await stage.natter.start();
   await isConnected(alice.page);
   await alice.page.locator('#m').press('ArrowUp');
@@ -122,6 +124,79 @@ test('a change that was missed is seen after the connection is back', async t =>
   await reads(alice.page, ['after', 'news']);
   await bob.page.context().setOffline(false);
   await reads(bob.page, ['after', 'news']);
+});
+
+test('what is changed without a connection stays in the field until it can be', async t => {
+  const [alice] = await people(t, 1);
+  await opens(alice.page, 'Room, by invitation');
+  await say(alice.page, 'before');
+  await isSent(alice.page);
+  await stage.natter.kill();
+  await alice.page.locator('#banner').getByText('The connection is lost.').waitFor();
+  await alice.page.locator('#m').press('ArrowUp');
+  await alice.page.locator('#m').fill('after');
+  await alice.page.locator('#m').press('Enter');
+  await alice.page.locator('#banner').getByText('The message was not changed.').waitFor();
+  assert.equal(await alice.page.locator('#m').inputValue(), 'after');
+  await stage.natter.start();
+  await isConnected(alice.page);
+  await alice.page.locator('#m').press('Enter');
+  await reads(alice.page, ['after']);
+  await alice.page.locator('#banner').waitFor({ state: 'hidden' });
+});
+
+test('what was written for a room that one was taken out of meanwhile is given back', async t => {
+  const [alice, bob] = await people(t, 2);
+  const name = await opens(alice.page, 'Room, by invitation');
+  await invites(alice.page, bob);
+  await goesTo(bob.page, name);
+  await bob.page.context().setOffline(true);
+  await stage.natter.kill();
+  await stage.natter.start();
+  await say(bob.page, 'too late');
+  const token = await rest.signIn(stage.natter, { email: alice.email, password: 'qwerty' });
+  await isConnected(alice.page);
+  await rest.takeOut(stage.natter, token, Number(new URL(alice.page.url()).hash.slice(1)), bob.email);
+  await bob.page.context().setOffline(false);
+  await bob.page.getByText('You are not in that room any more. This was not sent: too late').waitFor();
+  await isIn(bob.page, 'Everyone');
+  await bob.page.getByRole('button', { name: 'Dismiss' }).click();
+  await bob.page.reload();
+  await isConnected(bob.page);
+  assert.equal(await bob.page.locator('#banner').isVisible(), false);
+});
+
+test('a page that somebody else has logged in beside becomes theirs, and sends nothing in their name', async t => {
+  const [alice] = await people(t, 1);
+  const bob = stranger();
+  await rest.signUp(stage.natter, bob);
+  await opens(alice.page, 'Room, by invitation');
+  await say(alice.page, 'for my eyes only');
+  await isSent(alice.page);
+  const beside = await alice.page.context().newPage();
+  await beside.goto(new URL('login/', stage.natter.url).href);
+  await signIn(beside, bob);
+  await isConnected(beside);
+  await alice.page.waitForFunction(email => document.body.dataset.email === email, bob.email);
+  await isConnected(alice.page);
+  await isIn(alice.page, 'Everyone');
+  assert.equal(await alice.page.getByText('for my eyes only').count(), 0);
+});
+
+test('what is said while the server stops is sent once it is back', async t => {
+  const [alice] = await people(t, 1);
+  await opens(alice.page, 'Room, by invitation');
+  const said = [];
+  const stopping = stage.natter.stop();
+  for (let number = 0; number < 20; number++) {
+    said.push(`number ${number}`);
+    await say(alice.page, said.at(-1));
+  }
+  await stopping;
+  await stage.natter.start();
+  await isConnected(alice.page);
+  await isSent(alice.page);
+  assert.deepEqual((await messages(alice.page).allTextContents()).sort(), said.sort());
 });
 
 test('others see who is here and who writes', async t => {

@@ -40,6 +40,16 @@ export async function history(natter, { token }, after = 0) {
   return messages.filter(({ seq }) => seq > after).reverse();
 }
 
+/** Takes somebody out of a room. */
+export async function takeOut(natter, token, conversation, email) {
+  const headers = { Authorization: `Token ${token}` };
+  const members = new URL(`api/conversations/${conversation}/members/`, natter.url);
+  const { results } = await (await fetch(members, { headers })).json();
+  const { id } = results.find(member => member.email === email);
+  const answer = await fetch(new URL(`${id}/`, members), { method: 'DELETE', headers });
+  assert.equal(answer.status, 204);
+}
+
 function post(natter, path, body) {
   return fetch(new URL(path, natter.url), {
     method: 'POST',

@@ -44,6 +44,14 @@ export async function fetchToken(): Promise<string> {
   return answer["X-Token"];
 }
 
+/** Where somebody else has logged in here meanwhile, the page becomes theirs. */
+export async function checkOwner(token: string, userId: number) {
+  const owner = await get<{ id: number }>("/api/users/me/", { Authorization: `Token ${token}` });
+  if (owner.id === userId) return;
+  location.reload();
+  await new Promise(() => {});
+}
+
 export function fetchPage(
   conversation: number,
   where: { before?: number; after?: number } = {},
@@ -74,8 +82,8 @@ export function signIn(): Promise<never> {
   return new Promise(() => {});
 }
 
-async function get<Answer>(path: string): Promise<Answer> {
-  const response = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store" });
+async function get<Answer>(path: string, headers: Record<string, string> = {}): Promise<Answer> {
+  const response = await fetch(path, { headers: { Accept: "application/json", ...headers }, cache: "no-store" });
   if (response.status === 403) return signIn();
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);
   return response.json();

@@ -27,3 +27,21 @@ export async function persistently<T>(attempt: () => Promise<T>): Promise<T> {
     }
   }
 }
+
+/** A job that runs once more after it is done if it was asked for meanwhile, however often. */
+export function coalesced(job: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  const run = () => {
+    running = job().finally(() => (running = undefined));
+    return running;
+  };
+  return () => {
+    if (!running) return run();
+    next ??= running.then(() => {
+      next = undefined;
+      return run();
+    });
+    return next;
+  };
+}

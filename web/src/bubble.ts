@@ -3,7 +3,9 @@ import { type Message, senderAndText } from "./message";
 
 const TINTS = 6;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const DAY = { weekday: "long", day: "numeric", month: "long" } as const;
+const calendar = new Intl.DateTimeFormat(undefined, DAY);
+const calendarOfOtherYears = new Intl.DateTimeFormat(undefined, { ...DAY, year: "numeric" });
 
 /** What can be done with one's own message. */
 export interface Actions {
@@ -21,6 +23,7 @@ export class Bubble {
   private readonly text = element("p", "text");
   private readonly status = element("p", "status");
   private readonly actions = element("div", "actions");
+  private readonly buttons: HTMLButtonElement[] = [];
   private readonly unread = element("p", "unread", "New");
   private author = 0;
   private sent = new Date();
@@ -35,11 +38,12 @@ export class Bubble {
     this.edited.hidden = true;
     this.actions.hidden = true;
 
-    const head = element("header", "head", this.sender, " ", this.time, " ", this.edited);
-    const body = element("article", "body", head, this.text, this.status);
+    const head = element("header", "head", this.sender, " ", this.time);
+    const body = element("article", "body", head, this.text, this.edited, this.status);
     if (own && actions) {
       const act = (action: (message: Message) => void) => () => this.message && action(this.message);
-      this.actions.append(button("Edit", "link", act(actions.edit)), button("Delete", "link", act(actions.delete)));
+      this.buttons.push(button("Edit", "link", act(actions.edit)), button("Delete", "link", act(actions.delete)));
+      this.actions.append(...this.buttons);
       body.append(this.actions);
     }
     this.element.append(this.avatar, body);
@@ -64,6 +68,9 @@ export class Bubble {
     this.edited.hidden = message.edited === undefined || message.deleted !== undefined;
     // What is still on its way has no number, by which it could be changed.
     this.actions.hidden = message.seq === 0 || message.deleted !== undefined;
+    // All of them are called the same.
+    this.text.id = message.seq === 0 ? "" : `text-${message.seq}`;
+    for (const action of this.buttons) action.setAttribute("aria-describedby", this.text.id);
     this.time.dateTime = message.time;
     this.time.textContent = clock.format(this.sent);
     this.time.title = this.sent.toLocaleString();
@@ -95,6 +102,11 @@ export class Bubble {
     const continues = sameDay && soon && previous.author === this.author && !isFirstUnread;
     this.element.classList.toggle("continues", continues);
     if (sameDay) delete this.element.dataset.day;
-    else this.element.dataset.day = calendar.format(this.sent);
+    else this.element.dataset.day = this.day;
+  }
+
+  private get day() {
+    const isThisYear = this.sent.getFullYear() === new Date().getFullYear();
+    return (isThisYear ? calendar : calendarOfOtherYears).format(this.sent);
   }
 }

@@ -1,16 +1,17 @@
 /** The chat page: a public client of the REST and socket interfaces, as anyone could write it. */
 
 import { type Conversation, EVERYONE, type Person } from "./api";
-import { persistently } from "./backoff";
+import { coalesced, persistently } from "./backoff";
 import { Composer } from "./composer";
-import { Connection, type State } from "./connection";
-import { answered, DeletingDialog, MembersDialog, OpeningDialog, prepareDialogs } from "./dialogs";
-import { find } from "./element";
+import { answered, Connection, type State } from "./connection";
+import { DeletingDialog, MembersDialog, OpeningDialog, prepareDialogs } from "./dialogs";
+import { button, find } from "./element";
 import { History } from "./history";
-import type { Message } from "./message";
+import { isTooLong, type Message } from "./message";
 import { Notifications } from "./notifications";
 import { Outbox } from "./outbox";
 import { People } from "./people";
+import { ReadMarks } from "./read_marks";
 import { Rooms } from "./rooms";
 import { Stored } from "./stored";
 import { Switcher } from "./switcher";
@@ -29,10 +30,8 @@ const BANNERS: Partial<Record<State, string>> = {
   offline: "This device is offline. What you write is sent when it is back.",
 };
 
-const READ_PAUSE = 2_000;
-
-/** What has been read, and is still to be told. */
-const unnoted = new Map<number, number>();
+/** Whatever changes conversations often changes those of many people. */
+const LONGEST_REFRESH_PAUSE = 400;
 
 const { userId, email = "", maxBytes } = document.body.dataset;
 const user = { id: Number(userId), email, maxBytes: Number(maxBytes) };
@@ -41,6 +40,7 @@ const banner = find("banner");
 const scroller = find("scroller");
 const sidebar = find("sidebar");
 const menu = find<HTMLButtonElement>("menu");
+const narrow = matchMedia("(max-width: 48rem)");
 
 prepareDialogs();
 const deleting = new DeletingDialog((message) => void remove(message));
@@ -53,11 +53,12 @@ const rooms = new Rooms(find("rooms"), find("menu-unread"), user.id, closeMenu);
 const people = new People(find("people"), find("people-count"), user.id, (person) => void writeTo(person));
 const typing = new Typing(find("typing"));
 const notifications = new Notifications(find("notify"), user.id);
-const connection = new Connection({
+const connection = new Connection(user.id, {
   offsets: () => rooms.offsets,
   stateChanged: showState,
   authenticated() {
     outbox.flush();
+    readMarks.tell();
     void history.resume();
     void welcome();
   },
@@ -67,7 +68,7 @@ const connection = new Connection({
     rooms.hearUpTo(gap.conversation, gap.next - 1);
     if (gap.conversation === rooms.current) history.missed(gap);
   },
-  conversationsChanged: () => void refresh(),
+  conversationsChanged: () => setTimeout(refresh, Math.random() * LONGEST_REFRESH_PAUSE),
   joined(conversation, seq) {
     rooms.hearUpTo(conversation, seq);
     void refresh();
@@ -79,10 +80,13 @@ const connection = new Connection({
   },
   presenceChanged: (come, gone) => people.change(come, gone),
 });
-const outbox = new Outbox(connection, timeline, history, user);
+const readMarks = new ReadMarks(connection);
+const outbox = new Outbox(connection, timeline, history, rooms, user, {
+  gaveBack: (texts) => tell(`You are not in that room any more. This was not sent: ${texts.join(" ")}`),
+});
 const composer = new Composer(find("composer"), find("m"), find("editing"), find("cancel-edit"), {
   send: (text) => void outbox.send(text),
-  edit: (message, text) => void edit(message, text),
+  edit,
   lastEditable: () => timeline.lastEditable(),
   types: () => connection.types(rooms.current),
 });
@@ -96,10 +100,15 @@ void start();
 async function start() {
   await persistently(() => rooms.load());
   sidebar.hidden = menu.hidden = false;
-  addEventListener("pagehide", () => [...unnoted.keys()].forEach(tellRead));
   find("sign-out").addEventListener("submit", (event) => leave(event));
   addEventListener("hashchange", () => void show(wanted()));
-  menu.addEventListener("click", () => setMenu(menu.getAttribute("aria-expanded") !== "true"));
+  menu.addEventListener("click", () => setMenu(!isMenuOpen()));
+  find("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    find("m").focus();
+  });
+  addEventListener("keydown", (event) => event.key === "Escape" && isMenuOpen() && closeMenu());
+  narrow.addEventListener("change", closeMenu);
   find("open-room").addEventListener("click", () => opening.open());
   find("room-menu").addEventListener("click", () => void members.open(current()));
   find("join-room").addEventListener("click", () => void join());
@@ -142,11 +151,13 @@ function showRoom() {
   find("composer").hidden = !joined;
 }
 
-async function refresh() {
+/** Once for all that asks for it meanwhile. */
+const refresh = coalesced(async () => {
   await persistently(() => rooms.load());
+  outbox.giveBack();
   if (rooms.get(rooms.current)) showRoom();
   else goTo(EVERYONE);
-}
+});
 
 async function enter(conversation: Conversation) {
   await refresh();
@@ -179,29 +190,25 @@ function received(message: Message) {
   if (message.author !== user.id) notifications.show(message, rooms.get(message.conversation)?.name ?? "");
 }
 
-/** What is read is told after a pause, once for all that was read in it. */
 function noteRead(conversation: number, seq: number) {
-  if (!rooms.get(conversation)?.joined || !rooms.read(conversation, seq)) return;
-  if (!unnoted.has(conversation)) setTimeout(() => tellRead(conversation), READ_PAUSE);
-  unnoted.set(conversation, seq);
+  if (rooms.get(conversation)?.joined && rooms.read(conversation, seq)) readMarks.note(conversation, seq);
 }
 
-function tellRead(conversation: number) {
-  const seq = unnoted.get(conversation);
-  unnoted.delete(conversation);
-  if (seq !== undefined && connection.isReady) void answered(connection.markRead(conversation, seq));
-}
-
-async function edit(message: Message, text: string) {
+/** Whether the text is that of the message now. */
+async function edit(message: Message, text: string): Promise<boolean> {
+  if (isTooLong(text, user.maxBytes)) return fail("The message is too long.");
   const answer = await answered(connection.edit(message.conversation, message.seq, text));
-  if (answer.ok) timeline.update([answer.message]);
-  else tell(`The message was not changed. ${answer.error.message}`);
+  if (!answer.ok) return fail(`The message was not changed. ${answer.error.message}`);
+  timeline.update([answer.message]);
+  tell("");
+  return true;
 }
 
 async function remove(message: Message) {
   const answer = await answered(connection.delete(message.conversation, message.seq));
-  if (answer.ok) timeline.update([answer.message]);
-  else tell(`The message was not deleted. ${answer.error.message}`);
+  if (!answer.ok) return void fail(`The message was not deleted. ${answer.error.message}`);
+  timeline.update([answer.message]);
+  tell("");
 }
 
 /** Nothing of what somebody has written stays for the next who uses this browser. */
@@ -218,19 +225,45 @@ function showState(now: State) {
   if (state.dataset.state === now) return;
   state.dataset.state = now;
   state.textContent = STATES[now];
-  tell(BANNERS[now] ?? "");
+  showBanner();
 }
 
+/** Something that did not go as it should, until something else does. */
+let trouble = "";
+
 function tell(text: string) {
-  banner.textContent = text;
-  banner.hidden = text === "";
+  trouble = text;
+  showBanner();
+}
+
+function dismiss() {
+  tell("");
+  composer.focus();
+}
+
+function fail(text: string): false {
+  tell(text);
+  return false;
+}
+
+function showBanner() {
+  banner.replaceChildren([BANNERS[state.dataset.state as State], trouble].filter(Boolean).join(" "));
+  banner.hidden = banner.textContent === "";
+  if (trouble) banner.append(" ", button("Dismiss", "link", dismiss));
 }
 
 function closeMenu() {
   setMenu(false);
 }
 
+function isMenuOpen() {
+  return menu.getAttribute("aria-expanded") === "true";
+}
+
+/** The menu lies over the messages where there is no room for both. */
 function setMenu(open: boolean) {
+  if (sidebar.contains(document.activeElement) && narrow.matches && !open) menu.focus();
   menu.setAttribute("aria-expanded", String(open));
   sidebar.classList.toggle("open", open);
+  find("conversation").inert = open && narrow.matches;
 }

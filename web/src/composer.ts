@@ -1,3 +1,4 @@
+import { find } from "./element";
 import type { Message } from "./message";
 import { senderAndText } from "./message";
 import { Stored } from "./stored";
@@ -7,7 +8,8 @@ const TYPING_INTERVAL = 2_000;
 
 interface Listener {
   send(text: string): void;
-  edit(message: Message, text: string): void;
+  /** Whether the message has this text now. */
+  edit(message: Message, text: string): Promise<boolean>;
   /** The message that ↑ edits. */
   lastEditable(): Message | undefined;
   types(): void;
@@ -31,13 +33,13 @@ export class Composer {
   ) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.submit();
+      void this.submit();
     });
     field.addEventListener("input", () => this.changed());
     field.addEventListener("keydown", (event) => this.pressed(event));
     cancel.addEventListener("click", () => this.cancel());
     // Others may have written in another tab.
-    addEventListener("storage", () => this.edited || document.activeElement === field || this.restore());
+    addEventListener("storage", () => this.edited || this.isWrittenIn || this.restore());
   }
 
   /** Another conversation is on the page. */
@@ -60,20 +62,27 @@ export class Composer {
   focus() {
     // On a phone the keyboard would hide half of what is to be read.
     if (matchMedia("(hover: hover)").matches) this.field.focus();
+    else find("scroller").focus();
   }
 
-  private submit() {
+  private get isWrittenIn() {
+    return document.activeElement === this.field && document.hasFocus();
+  }
+
+  private async submit() {
     const text = this.field.value;
     if (text.trim() === "") return;
     const { edited } = this;
     if (edited) {
-      this.cancel();
-      if (text !== senderAndText(edited)[1]) this.listener.edit(edited, text);
-    } else {
-      this.listener.send(text);
-      this.draft?.remove();
-      this.set("");
+      const isUnchanged = text === senderAndText(edited)[1];
+      // Until it is, the text stays where it can be sent again.
+      if (!isUnchanged && !(await this.listener.edit(edited, text))) return;
+      if (this.edited === edited) this.cancel();
+      return;
     }
+    this.listener.send(text);
+    this.draft?.remove();
+    this.set("");
     this.field.focus();
   }
 

@@ -1,5 +1,5 @@
 import { io, type Socket } from "socket.io-client";
-import { type Conversation, fetchToken, type Person, signIn } from "./api";
+import { checkOwner, type Conversation, fetchToken, type Person, signIn } from "./api";
 import { Backoff } from "./backoff";
 import type { Message } from "./message";
 
@@ -12,12 +12,28 @@ export interface Gap {
   next: number;
 }
 
-interface Refusal {
+export interface Refusal {
   ok: false;
   error: { code: string; message: string };
 }
 
 export type Answer<Fields = unknown> = ({ ok: true } & Fields) | Refusal;
+
+/** Refusals after which the same may well succeed. */
+const PASSING = ["overloaded", "stopping", "unavailable"];
+
+export function isPassing({ error }: Refusal): boolean {
+  return PASSING.includes(error.code);
+}
+
+/** An answer, also where none came. */
+export async function answered<Fields>(asked: Promise<Answer<Fields>>): Promise<Answer<Fields>> {
+  try {
+    return await asked;
+  } catch {
+    return { ok: false, error: { code: "unavailable", message: "The server did not answer. Try again." } };
+  }
+}
 
 interface FromServer {
   authenticated: (success: true) => void;
@@ -72,7 +88,10 @@ export class Connection {
   private ready = false;
   private retry: number | undefined;
 
-  constructor(private readonly listener: Listener) {
+  constructor(
+    private readonly userId: number,
+    private readonly listener: Listener,
+  ) {
     this.socket
       .on("connect", () => this.authenticate())
       .on("authenticated", () => this.welcome())
@@ -98,6 +117,13 @@ export class Connection {
     });
   }
 
+  private async freshToken(): Promise<string> {
+    const token = await fetchToken();
+    // The page itself has just come for the first.
+    if (this.wasConnected) await checkOwner(token, this.userId);
+    return token;
+  }
+
   get isReady() {
     return this.ready;
   }
@@ -106,7 +132,7 @@ export class Connection {
     this.retry = undefined;
     this.showState();
     try {
-      this.token ??= await fetchToken();
+      this.token ??= await this.freshToken();
     } catch {
       return this.lost();
     }
@@ -160,6 +186,8 @@ export class Connection {
   }
 
   private ask<Fields>(event: string, payload: object): Promise<Answer<Fields>> {
+    // What socket.io keeps until it is connected would be there before the server knows who asks.
+    if (!this.ready) return Promise.reject(new Error("not connected"));
     const socket = this.socket.timeout(ACK_TIMEOUT) as unknown as {
       emitWithAck(event: string, payload: object): Promise<Answer<Fields>>;
     };

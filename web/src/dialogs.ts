@@ -1,20 +1,26 @@
 import { type Conversation, fetchMembers, type Person } from "./api";
-import type { Answer, Connection } from "./connection";
+import { answered, type Connection } from "./connection";
 import { element, find } from "./element";
 import type { Message } from "./message";
 
 /** Every dialog closes by its buttons, by Escape, and by a click beside it. */
 export function prepareDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) {
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("pointerdown", (event) => isBeside(event, dialog) && dialog.close());
     for (const close of dialog.querySelectorAll("[data-close]")) close.addEventListener("click", () => dialog.close());
   }
+}
+
+function isBeside({ clientX, clientY }: PointerEvent, dialog: HTMLElement): boolean {
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  return clientX < left || clientX > right || clientY < top || clientY > bottom;
 }
 
 /** Opens rooms, and conversations with one person. */
 export class OpeningDialog {
   private readonly dialog = find<HTMLDialogElement>("opening");
   private readonly field = find<HTMLInputElement>("opening-text");
+  private isAsking = false;
 
   constructor(
     private readonly connection: Connection,
@@ -48,10 +54,13 @@ export class OpeningDialog {
   }
 
   private async submit() {
+    if (this.isAsking) return;
     const { kind } = this;
     const text = this.field.value.trim();
     const opening = kind === "direct" ? { kind, email: text } : { kind, name: text };
+    this.isAsking = true;
     const answer = await answered(this.connection.openConversation(opening));
+    this.isAsking = false;
     if (!answer.ok) return say(find("opening-error"), answer.error.message);
     this.dialog.close();
     this.opened(answer.conversation);
@@ -86,7 +95,14 @@ export class MembersDialog {
   }
 
   private async load() {
-    const members: Person[] = await fetchMembers(this.conversation!.id);
+    const { conversation } = this;
+    let members: Person[];
+    try {
+      members = await fetchMembers(conversation!.id);
+    } catch {
+      return say(find("invite-error"), "The members did not load.");
+    }
+    if (conversation !== this.conversation) return;
     this.list.replaceChildren(...members.map(({ email }) => element("li", "", element("span", "person", email))));
   }
 
@@ -113,6 +129,8 @@ export class DeletingDialog {
   constructor(remove: (message: Message) => void) {
     find("delete-message").addEventListener("click", () => {
       this.dialog.close();
+      // The button that it was opened by goes with the text.
+      find("scroller").focus();
       if (this.message) remove(this.message);
     });
   }
@@ -120,15 +138,6 @@ export class DeletingDialog {
   open(message: Message) {
     this.message = message;
     this.dialog.showModal();
-  }
-}
-
-/** An answer, also where none came. */
-export async function answered<Fields>(asked: Promise<Answer<Fields>>): Promise<Answer<Fields>> {
-  try {
-    return await asked;
-  } catch {
-    return { ok: false, error: { code: "unavailable", message: "The server did not answer. Try again." } };
   }
 }
 

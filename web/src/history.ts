@@ -1,13 +1,10 @@
 import { fetchPage } from "./api";
 import type { Gap } from "./connection";
 import type { Message } from "./message";
-import type { Timeline } from "./timeline";
+import { CAPACITY, type Timeline } from "./timeline";
 
 /** A longer absence is not caught up page by page: the newest page is shown, the rest is above it. */
 const WORTH_CATCHING_UP = 500;
-
-/** As many messages as are on the page at most. */
-const ALL_SHOWN = 500;
 
 /**
  * Moves the timeline along a conversation.
@@ -46,9 +43,8 @@ export class History {
     this.heard = heard;
     this.hasEarlier = this.hasUnseen = this.loading = this.failed = false;
     this.timeline.clear(readUntil < heard ? readUntil : undefined);
-    this.scroller.setAttribute("aria-busy", "true");
+    delete this.scroller.dataset.empty;
     await this.load(() => this.latest());
-    if (this.conversation === conversation) this.scroller.removeAttribute("aria-busy");
   }
 
   receive(message: Message) {
@@ -82,7 +78,7 @@ export class History {
     if (oldest === undefined) return this.load(() => this.latest());
     const { conversation } = this;
     try {
-      const { results } = await fetchPage(conversation, { after: oldest - 1 }, ALL_SHOWN);
+      const { results } = await fetchPage(conversation, { after: oldest - 1 }, CAPACITY);
       if (conversation === this.conversation) this.timeline.update(results);
     } catch {
       // The next connection tries again.
@@ -102,6 +98,7 @@ export class History {
     if (conversation !== this.conversation) return;
     this.hear(page.results);
     this.timeline.replaceAll(page.results);
+    this.scroller.toggleAttribute("data-empty", page.results.length === 0);
     this.hasEarlier = page.next !== null;
     this.showButtons();
     this.note();
@@ -142,6 +139,7 @@ export class History {
   }
 
   private earlier() {
+    if (this.timeline.oldest === undefined) return this.load(() => this.latest());
     return this.load(async () => {
       const { conversation } = this;
       const page = await fetchPage(conversation, { before: this.timeline.oldest });
@@ -171,6 +169,8 @@ export class History {
     this.loading = true;
     this.failed = false;
     this.earlierButton.textContent = "Loading…";
+    // Old messages are not read out as if they had just come.
+    this.scroller.setAttribute("aria-busy", "true");
     try {
       await step();
     } catch {
@@ -178,10 +178,13 @@ export class History {
       this.loading = false;
       this.failed = true;
       this.earlierButton.textContent = "That did not load. Try again";
+      this.scroller.removeAttribute("aria-busy");
+      this.showButtons();
       return;
     }
     if (conversation !== this.conversation) return;
     this.loading = false;
+    this.scroller.removeAttribute("aria-busy");
     this.earlierButton.textContent = "Earlier messages";
     this.look();
   }
@@ -189,5 +192,12 @@ export class History {
   private showButtons() {
     this.earlierButton.hidden = !this.hasEarlier && !this.failed;
     this.newButton.hidden = this.timeline.following || !(this.hasUnseen || this.isBehind);
+    this.keepFocus();
+  }
+
+  /** A button that goes leaves whoever was on it among the messages. */
+  private keepFocus() {
+    const { activeElement } = document;
+    if (activeElement instanceof HTMLElement && activeElement.hidden) this.scroller.focus();
   }
 }

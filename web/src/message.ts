@@ -19,3 +19,7 @@ export function senderAndText({ message }: Message): [sender: string, text: stri
   const end = message.indexOf(": ");
   return end < 0 ? ["", message] : [message.slice(0, end), message.slice(end + 2)];
 }
+
+export function isTooLong(text: string, maxBytes: number): boolean {
+  return new TextEncoder().encode(text).length > maxBytes;
+}

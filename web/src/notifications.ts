@@ -20,15 +20,22 @@ export class Notifications {
   show(message: Message, room: string) {
     if (!this.areOn || (document.visibilityState === "visible" && document.hasFocus())) return;
     const [sender, text] = senderAndText(message);
-    const notice = new Notification(`${sender} · ${room}`, {
-      body: text.slice(0, 200),
-      tag: `natter-${message.conversation}`,
-    });
-    notice.addEventListener("click", () => {
+    const notice = this.notice(`${sender} · ${room}`, text.slice(0, 200), `natter-${message.conversation}`);
+    notice?.addEventListener("click", () => {
       focus();
       location.hash = String(message.conversation);
       notice.close();
     });
+  }
+
+  /** Some phones have notices for service workers only, and say so no sooner. */
+  private notice(title: string, body: string, tag: string): Notification | undefined {
+    try {
+      return new Notification(title, { body, tag });
+    } catch {
+      this.switchButton.hidden = true;
+      return undefined;
+    }
   }
 
   private get areOn() {
@@ -42,7 +49,6 @@ export class Notifications {
   }
 
   private render() {
-    this.switchButton.textContent = this.areOn ? "Notifications are on" : "Notify me";
     this.switchButton.setAttribute("aria-pressed", String(this.areOn));
   }
 }

@@ -1,8 +1,10 @@
+import { Backoff } from "./backoff";
 import { Bubble } from "./bubble";
-import type { Answer, Connection } from "./connection";
-import { button } from "./element";
+import { type Answer, type Connection, isPassing, type Refusal } from "./connection";
+import { button, find } from "./element";
 import type { History } from "./history";
-import { type Message, senderAndText } from "./message";
+import { isTooLong, type Message, senderAndText } from "./message";
+import type { Rooms } from "./rooms";
 import { Stored } from "./stored";
 import type { Timeline } from "./timeline";
 
@@ -18,20 +20,30 @@ interface Unsent {
 interface Draft extends Unsent {
   bubble: Bubble;
   state: "waiting" | "sending" | "unanswered" | "refused";
+  /** It has left this page, and the server may have it. */
+  wasSent: boolean;
   /** Seen on the page as this message, though not yet acknowledged. */
   heardAs?: number;
+}
+
+interface Listener {
+  /** Messages were refused whose conversation is no longer one of the user's: there is no place to show them at. */
+  gaveBack(texts: string[]): void;
 }
 
 /** What the user has sent and the server has not yet acknowledged, in order. It outlives the page. */
 export class Outbox {
   private readonly drafts = new Set<Draft>();
+  private readonly backoff = new Backoff();
   private open = 0;
 
   constructor(
     private readonly connection: Connection,
     private readonly timeline: Timeline,
     private readonly history: History,
+    private readonly rooms: Rooms,
     private readonly user: { id: number; email: string; maxBytes: number },
+    private readonly listener: Listener,
   ) {
     const unsent = Stored.all<Unsent>(this.key("")).sort((one, other) => one.time.localeCompare(other.time));
     for (const message of unsent) this.drafts.add(this.draftOf(message));
@@ -40,7 +52,9 @@ export class Outbox {
   /** Another conversation is on the page. */
   show(conversation: number) {
     this.open = conversation;
-    for (const draft of this.drafts) if (draft.conversation === conversation) this.timeline.addPending(draft.bubble);
+    for (const draft of this.drafts) {
+      if (draft.conversation === conversation && draft.heardAs === undefined) this.timeline.addPending(draft.bubble);
+    }
   }
 
   async send(text: string) {
@@ -66,9 +80,14 @@ export class Outbox {
     if (message.conversation === this.open && this.timeline.has(message.seq)) return;
     const [, text] = senderAndText(message);
     const isIt = (draft: Draft) =>
-      draft.conversation === message.conversation && draft.text === text && draft.heardAs === undefined;
+      draft.conversation === message.conversation &&
+      draft.text === text &&
+      draft.wasSent &&
+      draft.state !== "refused" &&
+      draft.heardAs === undefined;
     const draft = [...this.drafts].find(isIt);
     if (!draft) return;
+    // It may be another device's of the same text: the acknowledgement decides.
     draft.heardAs = message.seq;
     this.settle(draft, message);
   }
@@ -76,18 +95,19 @@ export class Outbox {
   private draftOf(unsent: Unsent): Draft {
     const bubble = new Bubble(true);
     bubble.show(this.messageOf(unsent));
-    const draft: Draft = { ...unsent, bubble, state: "waiting" };
+    const draft: Draft = { ...unsent, bubble, state: "waiting", wasSent: false };
     this.mark(draft, "waiting");
     return draft;
   }
 
   private async deliver(draft: Draft) {
     // The server breaks the connection over a packet that is larger still, and it would be sent again after that.
-    if (new TextEncoder().encode(draft.text).length > this.user.maxBytes) {
+    if (isTooLong(draft.text, this.user.maxBytes)) {
       return this.mark(draft, "refused", "The message is too long.");
     }
     if (!this.connection.isReady) return this.mark(draft, "waiting");
     this.mark(draft, "sending");
+    draft.wasSent = true;
     let ack: Answer<{ seq: number }>;
     try {
       ack = await this.connection.say(draft.conversation, draft.text, draft.clientOffset);
@@ -97,9 +117,29 @@ export class Outbox {
       else this.mark(draft, "unanswered", "The server did not answer.");
       return;
     }
-    if (!ack.ok) return this.mark(draft, "refused", ack.error.message);
+    if (!ack.ok) return this.refused(draft, ack);
+    this.backoff.reset();
     this.remove(draft);
-    if (draft.heardAs === undefined) this.settle(draft, { ...this.messageOf(draft), seq: ack.seq });
+    if (draft.heardAs !== ack.seq) this.settle(draft, { ...this.messageOf(draft), seq: ack.seq });
+  }
+
+  private refused(draft: Draft, refusal: Refusal) {
+    if (draft.heardAs !== undefined && draft.conversation === this.open) this.timeline.addPending(draft.bubble);
+    delete draft.heardAs;
+    if (isPassing(refusal)) {
+      this.mark(draft, "waiting");
+      setTimeout(() => draft.state === "waiting" && void this.deliver(draft), this.backoff.next());
+    } else {
+      this.mark(draft, "refused", refusal.error.message);
+      this.giveBack();
+    }
+  }
+
+  /** Conversations may have gone. */
+  giveBack() {
+    const homeless = [...this.drafts].filter((draft) => draft.state === "refused" && !this.rooms.get(draft.conversation));
+    for (const draft of homeless) this.remove(draft);
+    if (homeless.length > 0) this.listener.gaveBack(homeless.map((draft) => draft.text));
   }
 
   private settle(draft: Draft, message: Message) {
@@ -118,11 +158,16 @@ export class Outbox {
   }
 
   private remedies(draft: Draft) {
+    const retry = () => {
+      find("m").focus();
+      void this.deliver(draft);
+    };
     const discard = () => {
+      find("m").focus();
       this.remove(draft);
       this.timeline.removePending(draft.bubble);
     };
-    return [button("Retry", "link", () => this.deliver(draft)), button("Discard", "link", discard)];
+    return [button("Retry", "link", retry), button("Discard", "link", discard)];
   }
 
   private remove(draft: Draft) {

@@ -33,7 +33,7 @@ export class People {
 
   change(come: Person[], gone: number[]) {
     for (const { id, email } of come) this.here.set(id, email);
-    for (const id of gone) this.here.delete(id);
+    for (const id of gone) if (!this.here.delete(id)) this.more = Math.max(0, this.more - 1);
     this.render();
   }
 

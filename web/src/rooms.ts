@@ -38,7 +38,8 @@ export class Rooms {
       // What is said between the two answers is heard, or sent at the next connection.
       const heard = before?.joined ? before.heard : conversation.last_seq;
       const read_seq = Math.max(before?.read_seq ?? 0, conversation.read_seq);
-      this.rooms.set(conversation.id, { ...conversation, read_seq, heard });
+      const last_seq = Math.max(before?.last_seq ?? 0, conversation.last_seq);
+      this.rooms.set(conversation.id, { ...conversation, last_seq, read_seq, heard });
     }
     this.render();
   }

@@ -20,7 +20,6 @@ export class Switcher {
     });
     this.filter.addEventListener("input", () => this.look());
     this.filter.addEventListener("keydown", (event) => this.pressed(event));
-    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
   }
 
   private open() {

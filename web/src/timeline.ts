@@ -2,7 +2,7 @@ import { type Actions, Bubble } from "./bubble";
 import type { Message } from "./message";
 
 /** So many messages are on the page; others are a scroll away. */
-const CAPACITY = 500;
+export const CAPACITY = 500;
 const NEAR = 48;
 
 /**

@@ -25,7 +25,6 @@ test('an open room is found and joined by others', async t => {
   const [alice, bob] = await people(t, 2);
   const name = await opens(alice.page, 'Room, open to all');
   await say(alice.page, 'in the room');
-  await bob.page.reload();
   await goesTo(bob.page, name);
   await reads(bob.page, ['in the room']);
   await bob.page.getByRole('button', { name: 'Join' }).click();
@@ -71,7 +70,6 @@ test('two people talk alone', async t => {
 test('one edits and deletes what one has said, and others see it', async t => {
   const [alice, bob] = await people(t, 2);
   const name = await opens(alice.page, 'Room, open to all');
-  await bob.page.reload();
   await goesTo(bob.page, name);
   await bob.page.getByRole('button', { name: 'Join' }).click();
   await say(alice.page, 'helo');
@@ -107,7 +105,6 @@ test('one edits and deletes what one has said, and others see it', async t => {
 test('a change that was missed is seen after the connection is back', async t => {
   const [alice, bob] = await people(t, 2);
   const name = await opens(alice.page, 'Room, open to all');
-  await bob.page.reload();
   await goesTo(bob.page, name);
   await bob.page.getByRole('button', { name: 'Join' }).click();
   await say(alice.page, 'before');

@@ -89,6 +89,17 @@ async fn an_open_room_is_seen_by_all_and_heard_by_those_who_join(#[values(Sqlite
 
 #[rstest]
 #[tokio::test]
+async fn of_a_new_room_those_are_told_who_may_join_it(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let (ann, bob) = (Person::join(&app, "ann").await, Person::join(&app, "bob").await);
+    let mut wire = Wire::attend(&app, &bob, &json!({})).await;
+    room(&app, &ann, "invitation").await;
+    let id = room(&app, &ann, "open").await;
+    assert_eq!(wire.told("conversation-opened").await, json!({ "conversation": id }));
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_room_by_invitation_is_nothing_to_strangers(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start(storage).await;
     let (ann, bob, eve) =

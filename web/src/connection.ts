@@ -41,6 +41,7 @@ interface FromServer {
   "server-got-message": (message: Message) => void;
   "message-changed": (message: Message) => void;
   "history-gap": (gap: Gap) => void;
+  "conversation-opened": (opened: { conversation: number }) => void;
   "conversation-joined": (joined: { conversation: number; seq: number }) => void;
   "conversation-left": (left: { conversation: number }) => void;
   "conversation-changed": (changed: { conversation: number }) => void;
@@ -101,6 +102,7 @@ export class Connection {
       .on("history-gap", (gap) => listener.missed(gap))
       .on("conversation-joined", ({ conversation, seq }) => listener.joined(conversation, seq))
       .on("conversation-left", ({ conversation }) => listener.left(conversation))
+      .on("conversation-opened", () => listener.conversationsChanged())
       .on("conversation-changed", () => listener.conversationsChanged())
       .on("conversation-read", ({ conversation, seq }) => listener.read(conversation, seq))
       .on("typing", ({ conversation, user, email }) => listener.typing(conversation, { id: user, email }))

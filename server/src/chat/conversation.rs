@@ -147,7 +147,7 @@ fn new(kind: Kind, name: String, owner: UserId, direct_key: Option<String>) -> A
         owner_id: Set(Some(owner)),
         direct_key: Set(direct_key),
         last_change: Set(0),
-        version: Set(1),
+        version: Set(FIRST_VERSION),
         touched_at: Set(Some(now)),
         ..Default::default()
     }
@@ -188,13 +188,24 @@ pub async fn count_messages(db: &impl ConnectionTrait) -> Result<i64> {
     Ok(query.into_tuple::<Option<i64>>().one(db).await?.flatten().unwrap_or_default())
 }
 
+/// Of a conversation that is as it was opened.
+const FIRST_VERSION: i64 = 1;
+
 /// How far a conversation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromQueryResult)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Reach {
     pub id: ConversationId,
+    pub kind: Kind,
     pub last_seq: i64,
     pub last_change: i64,
     pub version: i64,
+}
+
+impl Reach {
+    /// All may join it, and nobody but who has opened it has.
+    pub fn is_new_to_all(&self) -> bool {
+        self.kind == Kind::Open && self.version == FIRST_VERSION
+    }
 }
 
 pub async fn reach(db: &impl ConnectionTrait, id: ConversationId) -> Result<Option<Reach>> {
@@ -216,7 +227,7 @@ trait Reaches {
 
 impl Reaches for Select<Entity> {
     fn reaches(self) -> sea_orm::Selector<sea_orm::SelectModel<Reach>> {
-        let columns = [Column::Id, Column::LastSeq, Column::LastChange, Column::Version];
+        let columns = [Column::Id, Column::Kind, Column::LastSeq, Column::LastChange, Column::Version];
         self.select_only().columns(columns).into_model()
     }
 }

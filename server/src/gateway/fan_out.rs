@@ -32,6 +32,7 @@ pub mod names {
     pub const MESSAGE: &str = "server-got-message";
     pub const HISTORY_GAP: &str = "history-gap";
     pub const CHANGED: &str = "message-changed";
+    pub const CONVERSATION_OPENED: &str = "conversation-opened";
     pub const CONVERSATION_JOINED: &str = "conversation-joined";
     pub const CONVERSATION_LEFT: &str = "conversation-left";
     pub const CONVERSATION_CHANGED: &str = "conversation-changed";
@@ -250,13 +251,13 @@ impl<A: Adapter> FanOut<A> {
         sender.catch_up_changes(lane, reach.last_change).await
     }
 
-    /// Lets those hear a conversation who are in it, and nobody else.
+    /// Lets those hear a conversation who are in it, and nobody else. Those who may join a new one are told that it is there.
     async fn update_members(&mut self, id: ConversationId) -> Result<()> {
         if id == EVERYONE {
             return Ok(());
         }
-        let version = chat::reach(&self.app, id).await?.version;
-        if self.lanes.get(&id).is_some_and(|lane| lane.version == version) {
+        let reach = chat::reach(&self.app, id).await?;
+        if self.lanes.get(&id).is_some_and(|lane| lane.version == reach.version) {
             // Told already: by whoever has changed it, or by the watch.
             return Ok(());
         }
@@ -280,11 +281,14 @@ impl<A: Adapter> FanOut<A> {
                     }
                     tell(&socket, names::CONVERSATION_LEFT, &json!({ "conversation": id }));
                 }
+                (false, false) if reach.is_new_to_all() => {
+                    tell(&socket, names::CONVERSATION_OPENED, &json!({ "conversation": id }));
+                }
                 (false, false) => {}
             }
         }
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.version = version;
+            lane.version = reach.version;
         }
         Ok(())
     }

@@ -296,11 +296,11 @@ impl Wire {
         Event { name, data, ack: (!id.is_empty()).then(|| id.parse().unwrap()) }
     }
 
-    /// Hears an event of this name next, but for who comes and goes.
+    /// Hears an event of this name next, but for what all are told: who comes and goes, and which rooms are new.
     pub async fn told(&mut self, name: &str) -> Value {
         loop {
             let event = self.event().await;
-            if event.name != "presence-changed" || name == event.name {
+            if name == event.name || !["presence-changed", "conversation-opened"].contains(&&*event.name) {
                 assert_eq!(event.name, name, "{}", event.data);
                 return event.data;
             }

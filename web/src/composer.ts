@@ -33,7 +33,7 @@ export class Composer {
   ) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.submit();
+      this.submit();
     });
     field.addEventListener("input", () => this.changed());
     field.addEventListener("keydown", (event) => this.pressed(event));
@@ -69,21 +69,31 @@ export class Composer {
     return document.activeElement === this.field && document.hasFocus();
   }
 
-  private async submit() {
+  private submit() {
     const text = this.field.value;
     if (text.trim() === "") return;
     const { edited } = this;
     if (edited) {
-      const isUnchanged = text === senderAndText(edited)[1];
-      // Until it is, the text stays where it can be sent again.
-      if (!isUnchanged && !(await this.listener.edit(edited, text))) return;
-      if (this.edited === edited) this.cancel();
-      return;
+      this.cancel();
+      if (text !== senderAndText(edited)[1]) void this.edit(edited, text);
+    } else {
+      this.listener.send(text);
+      this.draft?.remove();
+      this.set("");
     }
-    this.listener.send(text);
-    this.draft?.remove();
-    this.set("");
     this.field.focus();
+  }
+
+  /** A text that is not taken is given back. */
+  private async edit(message: Message, text: string) {
+    const { draft } = this;
+    if (await this.listener.edit(message, text)) return;
+    if (draft === this.draft && !this.edited) {
+      this.startEditing(message);
+      this.set(text);
+    } else if (draft?.get() === "") {
+      draft.set(text);
+    }
   }
 
   private pressed(event: KeyboardEvent) {

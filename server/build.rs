@@ -16,7 +16,7 @@ const OLDEST_NODE: u32 = 20;
 const MANIFEST: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// What the bundle is made from, beside [`MANIFEST`].
-const SOURCES: [&str; 5] = ["build.mjs", "tsconfig.json", "src", "styles", "assets"];
+const SOURCES: [&str; 6] = ["build.mjs", "tsconfig.json", "strings.json", "src", "styles", "assets"];
 
 type Result<T = ()> = std::result::Result<T, String>;
 

@@ -10,6 +10,7 @@ pub mod csrf;
 pub mod current_user;
 pub mod data;
 pub mod fields;
+pub mod language;
 pub mod negotiation;
 pub mod page;
 pub mod pagination;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response, map_response_with_state};
 use axum::response::Response;
@@ -42,7 +44,8 @@ pub fn router(app: App) -> Router {
         .merge(chat::conversation_routes::routes())
         .merge(presence::routes::routes());
 
-    // For browsers: every form is protected from forgery, in one place; the admin site asks first who it is.
+    // For browsers, in their language: every form is protected from forgery, in one place; the admin site asks first who
+    // it is.
     let pages = Router::new()
         .merge(accounts::login::routes())
         .merge(accounts::account_page::routes())
@@ -51,10 +54,12 @@ pub fn router(app: App) -> Router {
         .merge(chat::page::routes())
         .layer(from_fn_with_state(app.clone(), csrf::protect_pages))
         .merge(admin::routes(&app))
-        .layer(map_response(page::show_errors));
+        .layer(map_response(page::show_errors))
+        .layer(from_fn(language::speak));
 
+    let not_found = page::not_found.layer(from_fn(language::speak));
     let routes =
-        Router::new().merge(api).merge(pages).merge(assets::routes()).fallback(page::not_found).with_state(app.clone());
+        Router::new().merge(api).merge(pages).merge(assets::routes()).fallback(not_found).with_state(app.clone());
 
     let around = ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(page::after_panic))

@@ -10,9 +10,9 @@ export function openBrowser() {
   return chromium.launch({ executablePath: process.env.NATTER_TEST_CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS });
 }
 
-/** A page in a browser profile of its own, closed when the test `t` ends. */
+/** A page in a browser profile of its own, English unless the options say otherwise, closed when the test `t` ends. */
 export async function openPage(t, browser, options = {}) {
-  const profile = await browser.newContext(options);
+  const profile = await browser.newContext({ locale: 'en-US', ...options });
   t.after(() => profile.close());
   profile.setDefaultTimeout(DEADLINE_MS);
   return profile.newPage();

@@ -36,6 +36,7 @@ mod greeting;
 mod handshake;
 mod history;
 mod hostile;
+mod language;
 mod limits;
 mod log_out;
 mod login_page;

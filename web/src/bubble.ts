@@ -1,11 +1,12 @@
 import { button, element } from "./element";
+import { locale, t } from "./language";
 import { type Message, senderAndText } from "./message";
 
 const TINTS = 6;
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 const DAY = { weekday: "long", day: "numeric", month: "long" } as const;
-const calendar = new Intl.DateTimeFormat(undefined, DAY);
-const calendarOfOtherYears = new Intl.DateTimeFormat(undefined, { ...DAY, year: "numeric" });
+const calendar = new Intl.DateTimeFormat(locale, DAY);
+const calendarOfOtherYears = new Intl.DateTimeFormat(locale, { ...DAY, year: "numeric" });
 
 /** What can be done with one's own message. */
 export interface Actions {
@@ -19,12 +20,12 @@ export class Bubble {
   private readonly avatar = element("span", "avatar");
   private readonly sender = element("span", "sender");
   private readonly time = element("time", "time");
-  private readonly edited = element("span", "edited", "edited");
+  private readonly edited = element("span", "edited", t("edited"));
   private readonly text = element("p", "text");
   private readonly status = element("p", "status");
   private readonly actions = element("div", "actions");
   private readonly buttons: HTMLButtonElement[] = [];
-  private readonly unread = element("p", "unread", "New");
+  private readonly unread = element("p", "unread", t("New"));
   private author = 0;
   private sent = new Date();
   private message: Message | undefined;
@@ -42,7 +43,10 @@ export class Bubble {
     const body = element("article", "body", head, this.text, this.edited, this.status);
     if (own && actions) {
       const act = (action: (message: Message) => void) => () => this.message && action(this.message);
-      this.buttons.push(button("Edit", "link", act(actions.edit)), button("Delete", "link", act(actions.delete)));
+      this.buttons.push(
+        button(t("Edit"), "link", act(actions.edit)),
+        button(t("Delete"), "link", act(actions.delete)),
+      );
       this.actions.append(...this.buttons);
       body.append(this.actions);
     }
@@ -63,7 +67,7 @@ export class Bubble {
     this.avatar.textContent = (Array.from(sender)[0] ?? "?").toUpperCase();
     this.avatar.classList.add(`tint-${message.author % TINTS}`);
     this.sender.textContent = sender;
-    this.text.textContent = message.deleted ? "This message was deleted." : text;
+    this.text.textContent = message.deleted ? t("This message was deleted.") : text;
     this.text.classList.toggle("deleted", message.deleted !== undefined);
     this.edited.hidden = message.edited === undefined || message.deleted !== undefined;
     // What is still on its way has no number, by which it could be changed.
@@ -73,7 +77,7 @@ export class Bubble {
     for (const action of this.buttons) action.setAttribute("aria-describedby", this.text.id);
     this.time.dateTime = message.time;
     this.time.textContent = clock.format(this.sent);
-    this.time.title = this.sent.toLocaleString();
+    this.time.title = this.sent.toLocaleString(locale);
   }
 
   /** The message, unless it is still on its way or was deleted. */

@@ -7,6 +7,7 @@ import { answered, Connection, type State } from "./connection";
 import { DeletingDialog, MembersDialog, OpeningDialog, prepareDialogs } from "./dialogs";
 import { button, find } from "./element";
 import { History } from "./history";
+import { fromServer, type Text, t } from "./language";
 import { isTooLong, type Message } from "./message";
 import { Notifications } from "./notifications";
 import { Outbox } from "./outbox";
@@ -18,14 +19,14 @@ import { Switcher } from "./switcher";
 import { Timeline } from "./timeline";
 import { Typing } from "./typing";
 
-const STATES: Record<State, string> = {
+const STATES: Record<State, Text> = {
   connecting: "Connecting…",
   connected: "Connected",
   reconnecting: "Reconnecting…",
   offline: "Offline",
 };
 
-const BANNERS: Partial<Record<State, string>> = {
+const BANNERS: Partial<Record<State, Text>> = {
   reconnecting: "The connection is lost. What you write is sent when it is back.",
   offline: "This device is offline. What you write is sent when it is back.",
 };
@@ -82,7 +83,7 @@ const connection = new Connection(user.id, {
 });
 const readMarks = new ReadMarks(connection);
 const outbox = new Outbox(connection, timeline, history, rooms, user, {
-  gaveBack: (texts) => tell(`You are not in that room any more. This was not sent: ${texts.join(" ")}`),
+  gaveBack: (texts) => tell(t("You are not in that room any more. This was not sent: {text}", { text: texts.join(" ") })),
 });
 const composer = new Composer(find("composer"), find("m"), find("editing"), find("cancel-edit"), {
   send: (text) => void outbox.send(text),
@@ -196,9 +197,9 @@ function noteRead(conversation: number, seq: number) {
 
 /** Whether the text is that of the message now. */
 async function edit(message: Message, text: string): Promise<boolean> {
-  if (isTooLong(text, user.maxBytes)) return fail("The message is too long.");
+  if (isTooLong(text, user.maxBytes)) return fail(t("The message is too long."));
   const answer = await answered(connection.edit(message.conversation, message.seq, text));
-  if (!answer.ok) return fail(`The message was not changed. ${answer.error.message}`);
+  if (!answer.ok) return fail(t("The message was not changed. {reason}", { reason: fromServer(answer.error.message) }));
   timeline.update([answer.message]);
   tell("");
   return true;
@@ -206,7 +207,9 @@ async function edit(message: Message, text: string): Promise<boolean> {
 
 async function remove(message: Message) {
   const answer = await answered(connection.delete(message.conversation, message.seq));
-  if (!answer.ok) return void fail(`The message was not deleted. ${answer.error.message}`);
+  if (!answer.ok) {
+    return void fail(t("The message was not deleted. {reason}", { reason: fromServer(answer.error.message) }));
+  }
   timeline.update([answer.message]);
   tell("");
 }
@@ -214,7 +217,7 @@ async function remove(message: Message) {
 /** Nothing of what somebody has written stays for the next who uses this browser. */
 function leave(event: Event) {
   const hasUnsent = Stored.all(`outbox:${user.id}:`).length > 0;
-  if (hasUnsent && !confirm("Some messages are not sent yet, and will be lost. Sign out all the same?")) {
+  if (hasUnsent && !confirm(t("Some messages are not sent yet, and will be lost. Sign out all the same?"))) {
     event.preventDefault();
     return;
   }
@@ -224,7 +227,7 @@ function leave(event: Event) {
 function showState(now: State) {
   if (state.dataset.state === now) return;
   state.dataset.state = now;
-  state.textContent = STATES[now];
+  state.textContent = t(STATES[now]);
   showBanner();
 }
 
@@ -247,9 +250,10 @@ function fail(text: string): false {
 }
 
 function showBanner() {
-  banner.replaceChildren([BANNERS[state.dataset.state as State], trouble].filter(Boolean).join(" "));
+  const notice = BANNERS[state.dataset.state as State];
+  banner.replaceChildren([notice ? t(notice) : "", trouble].filter(Boolean).join(" "));
   banner.hidden = banner.textContent === "";
-  if (trouble) banner.append(" ", button("Dismiss", "link", dismiss));
+  if (trouble) banner.append(" ", button(t("Dismiss"), "link", dismiss));
 }
 
 function closeMenu() {

@@ -1,6 +1,7 @@
 import { type Conversation, fetchMembers, type Person } from "./api";
 import { answered, type Connection } from "./connection";
 import { element, find } from "./element";
+import { fromServer, t } from "./language";
 import type { Message } from "./message";
 
 /** Every dialog closes by its buttons, by Escape, and by a click beside it. */
@@ -47,7 +48,7 @@ export class OpeningDialog {
 
   private ask() {
     const isDirect = this.kind === "direct";
-    find("opening-label").textContent = isDirect ? "Their e-mail address" : "Name of the room";
+    find("opening-label").textContent = t(isDirect ? "Their e-mail address" : "Name of the room");
     this.field.type = isDirect ? "email" : "text";
     this.field.maxLength = isDirect ? 254 : 80;
     say(find("opening-error"), "");
@@ -61,7 +62,7 @@ export class OpeningDialog {
     this.isAsking = true;
     const answer = await answered(this.connection.openConversation(opening));
     this.isAsking = false;
-    if (!answer.ok) return say(find("opening-error"), answer.error.message);
+    if (!answer.ok) return say(find("opening-error"), fromServer(answer.error.message));
     this.dialog.close();
     this.opened(answer.conversation);
   }
@@ -100,7 +101,7 @@ export class MembersDialog {
     try {
       members = await fetchMembers(conversation!.id);
     } catch {
-      return say(find("invite-error"), "The members did not load.");
+      return say(find("invite-error"), t("The members did not load."));
     }
     if (conversation !== this.conversation) return;
     this.list.replaceChildren(...members.map(({ email }) => element("li", "", element("span", "person", email))));
@@ -108,7 +109,7 @@ export class MembersDialog {
 
   private async bringIn() {
     const answer = await answered(this.connection.invite(this.conversation!.id, this.email.value.trim()));
-    say(find("invite-error"), answer.ok ? "" : answer.error.message);
+    say(find("invite-error"), answer.ok ? "" : fromServer(answer.error.message));
     if (!answer.ok) return;
     this.email.value = "";
     await this.load();
@@ -117,7 +118,7 @@ export class MembersDialog {
   private async goAway(conversation: number) {
     const answer = await answered(this.connection.leave(conversation));
     if (answer.ok) this.dialog.close();
-    else say(find("invite-error"), answer.error.message);
+    else say(find("invite-error"), fromServer(answer.error.message));
   }
 }
 

@@ -1,5 +1,6 @@
 import { fetchPage } from "./api";
 import type { Gap } from "./connection";
+import { t } from "./language";
 import type { Message } from "./message";
 import { CAPACITY, type Timeline } from "./timeline";
 
@@ -43,7 +44,7 @@ export class History {
     this.heard = heard;
     this.hasEarlier = this.hasUnseen = this.loading = this.failed = false;
     this.timeline.clear(readUntil < heard ? readUntil : undefined);
-    delete this.scroller.dataset.empty;
+    this.scroller.classList.remove("is-empty");
     await this.load(() => this.latest());
   }
 
@@ -98,7 +99,7 @@ export class History {
     if (conversation !== this.conversation) return;
     this.hear(page.results);
     this.timeline.replaceAll(page.results);
-    this.scroller.toggleAttribute("data-empty", page.results.length === 0);
+    this.scroller.classList.toggle("is-empty", page.results.length === 0);
     this.hasEarlier = page.next !== null;
     this.showButtons();
     this.note();
@@ -168,7 +169,7 @@ export class History {
     const { conversation } = this;
     this.loading = true;
     this.failed = false;
-    this.earlierButton.textContent = "Loading…";
+    this.earlierButton.textContent = t("Loading…");
     // Old messages are not read out as if they had just come.
     this.scroller.setAttribute("aria-busy", "true");
     try {
@@ -177,7 +178,7 @@ export class History {
       if (conversation !== this.conversation) return;
       this.loading = false;
       this.failed = true;
-      this.earlierButton.textContent = "That did not load. Try again";
+      this.earlierButton.textContent = t("That did not load. Try again");
       this.scroller.removeAttribute("aria-busy");
       this.showButtons();
       return;
@@ -185,7 +186,7 @@ export class History {
     if (conversation !== this.conversation) return;
     this.loading = false;
     this.scroller.removeAttribute("aria-busy");
-    this.earlierButton.textContent = "Earlier messages";
+    this.earlierButton.textContent = t("Earlier messages");
     this.look();
   }
 

@@ -3,6 +3,7 @@ import { Bubble } from "./bubble";
 import { type Answer, type Connection, isPassing, type Refusal } from "./connection";
 import { button, find } from "./element";
 import type { History } from "./history";
+import { fromServer, t } from "./language";
 import { isTooLong, type Message, senderAndText } from "./message";
 import type { Rooms } from "./rooms";
 import { Stored } from "./stored";
@@ -103,7 +104,7 @@ export class Outbox {
   private async deliver(draft: Draft) {
     // The server breaks the connection over a packet that is larger still, and it would be sent again after that.
     if (isTooLong(draft.text, this.user.maxBytes)) {
-      return this.mark(draft, "refused", "The message is too long.");
+      return this.mark(draft, "refused", t("The message is too long."));
     }
     if (!this.connection.isReady) return this.mark(draft, "waiting");
     this.mark(draft, "sending");
@@ -114,7 +115,7 @@ export class Outbox {
     } catch {
       if (!this.connection.isReady) this.mark(draft, "waiting");
       else if (draft.heardAs !== undefined) this.remove(draft);
-      else this.mark(draft, "unanswered", "The server did not answer.");
+      else this.mark(draft, "unanswered", t("The server did not answer."));
       return;
     }
     if (!ack.ok) return this.refused(draft, ack);
@@ -130,7 +131,7 @@ export class Outbox {
       this.mark(draft, "waiting");
       setTimeout(() => draft.state === "waiting" && void this.deliver(draft), this.backoff.next());
     } else {
-      this.mark(draft, "refused", refusal.error.message);
+      this.mark(draft, "refused", fromServer(refusal.error.message));
       this.giveBack();
     }
   }
@@ -152,9 +153,9 @@ export class Outbox {
   private mark(draft: Draft, state: Draft["state"], reason = "") {
     draft.state = state;
     if (draft.heardAs !== undefined) return;
-    if (state === "sending") draft.bubble.showStatus("sending", "Sending…");
-    else if (state === "waiting") draft.bubble.showStatus("sending", "Waiting for the connection…");
-    else draft.bubble.showStatus("failed", `Not sent. ${reason}`, ...this.remedies(draft));
+    if (state === "sending") draft.bubble.showStatus("sending", t("Sending…"));
+    else if (state === "waiting") draft.bubble.showStatus("sending", t("Waiting for the connection…"));
+    else draft.bubble.showStatus("failed", t("Not sent. {reason}", { reason }), ...this.remedies(draft));
   }
 
   private remedies(draft: Draft) {
@@ -167,7 +168,7 @@ export class Outbox {
       this.remove(draft);
       this.timeline.removePending(draft.bubble);
     };
-    return [button("Retry", "link", retry), button("Discard", "link", discard)];
+    return [button(t("Retry"), "link", retry), button(t("Discard"), "link", discard)];
   }
 
   private remove(draft: Draft) {

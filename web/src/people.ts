@@ -1,5 +1,6 @@
 import type { Person } from "./api";
 import { button, element, Items } from "./element";
+import { locale, t } from "./language";
 
 /** So many people are listed; of the others the count tells. */
 const LISTED = 200;
@@ -39,15 +40,15 @@ export class People {
 
   private render() {
     const people = [...this.here].map(([id, email]) => ({ id, email }));
-    people.sort((one, other) => one.email.localeCompare(other.email));
+    people.sort((one, other) => one.email.localeCompare(other.email, locale));
     this.count.textContent = String(people.length + this.more);
     this.items.show(people.slice(0, LISTED).map((person) => [`${person.id} ${person.email}`, person]));
   }
 
   private entryOf(person: Person): HTMLElement {
-    if (person.id === this.userId) return element("span", "person", `${person.email} (you)`);
+    if (person.id === this.userId) return element("span", "person", t("{email} (you)", { email: person.email }));
     const entry = button(person.email, "person", () => this.write(person));
-    entry.title = `Write to ${person.email}`;
+    entry.title = t("Write to {email}", { email: person.email });
     return entry;
   }
 }

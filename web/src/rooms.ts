@@ -1,5 +1,6 @@
 import { type Conversation, EVERYONE, fetchConversations } from "./api";
 import { element, Items } from "./element";
+import { locale, t } from "./language";
 import type { Message } from "./message";
 
 /** How the page is known to stand with a conversation. */
@@ -39,7 +40,7 @@ export class Rooms {
       const heard = before?.joined ? before.heard : conversation.last_seq;
       const read_seq = Math.max(before?.read_seq ?? 0, conversation.read_seq);
       const last_seq = Math.max(before?.last_seq ?? 0, conversation.last_seq);
-      this.rooms.set(conversation.id, { ...conversation, last_seq, read_seq, heard });
+      this.rooms.set(conversation.id, { ...conversation, name: titleOf(conversation), last_seq, read_seq, heard });
     }
     this.render();
   }
@@ -51,7 +52,7 @@ export class Rooms {
   /** In the order of the list. */
   get all(): Room[] {
     const rank = ({ id, joined, kind }: Room) => (id === EVERYONE ? 0 : !joined ? 3 : kind === "direct" ? 2 : 1);
-    const byName = (one: Room, other: Room) => rank(one) - rank(other) || one.name.localeCompare(other.name);
+    const byName = (one: Room, other: Room) => rank(one) - rank(other) || one.name.localeCompare(other.name, locale);
     return [...this.rooms.values()].sort(byName);
   }
 
@@ -139,7 +140,12 @@ function showBadge(badge: HTMLElement, count: number) {
   badge.hidden = count === 0;
   badge.textContent = shortened(count);
   badge.setAttribute("role", "img");
-  badge.setAttribute("aria-label", `${count} unread`);
+  badge.setAttribute("aria-label", t("{count} unread", { count }));
+}
+
+/** The name that the first conversation comes with is no one's choice, and said in the language of the page. */
+function titleOf({ kind, name }: Conversation): string {
+  return kind === "everyone" && name === "Everyone" ? t(name) : name;
 }
 
 /** A name with a sign for whom it is: rooms, rooms by invitation, people. */

@@ -1,4 +1,5 @@
 import type { Person } from "./api";
+import { t } from "./language";
 
 /** After this time without a word somebody no longer writes. */
 const PATIENCE = 5_000;
@@ -32,7 +33,7 @@ export class Typing {
   private render() {
     const names = [...this.writers.values()].map(({ email }) => email);
     if (names.length === 0) this.line.textContent = "";
-    else if (names.length > NAMED) this.line.textContent = `${names.length} people are writing…`;
-    else this.line.textContent = `${names.join(", ")} ${names.length === 1 ? "is" : "are"} writing…`;
+    else if (names.length > NAMED) this.line.textContent = t("{count} people are writing…", { count: names.length });
+    else this.line.textContent = t("{names} are writing…", { names: names.join(", "), count: names.length });
   }
 }

@@ -18,6 +18,7 @@ use crate::http::csrf;
 use crate::http::current_user::Member;
 use crate::http::data::Data;
 use crate::http::fields::{Fields, Text};
+use crate::http::language::filters;
 use crate::http::page::{Page, redirect, with_csrf_cookie};
 use crate::http::parameters::Parameters;
 use crate::http::peer::ClientAddress;

@@ -19,14 +19,17 @@ use crate::error::{Error, Result};
 use crate::http::bar::Bar;
 use crate::http::current_user::Member;
 use crate::http::data::Data;
+use crate::http::language::{Language, filters};
 use crate::http::page::{Page, redirect, with_csrf_cookie};
 use crate::http::pagination::page_number;
 use crate::http::parameters::Parameters;
 use crate::http::{cookies, csrf};
 
 const DEVICES: &str = "/account/devices/";
-const READABLE: StaticFormatDescription =
+const IN_ENGLISH: StaticFormatDescription =
     format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
+const IN_GERMAN: StaticFormatDescription =
+    format_description!("[day padding:none].[month padding:none].[year], [hour]:[minute] UTC");
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -82,7 +85,11 @@ struct DevicesPage {
 
 /// A time for people.
 fn readable(time: &OffsetDateTime) -> String {
-    time.format(READABLE).unwrap_or_default()
+    let readable = match Language::current() {
+        Language::English => IN_ENGLISH,
+        Language::German => IN_GERMAN,
+    };
+    time.format(readable).unwrap_or_default()
 }
 
 /// A time for programs.
@@ -91,10 +98,18 @@ fn exact(time: &OffsetDateTime) -> String {
 }
 
 /// What people call a device that does not say what it is.
-fn noun(id: DeviceId) -> &'static str {
+fn unknown(id: DeviceId) -> &'static str {
     match id {
-        DeviceId::Session(_) => "Browser",
-        DeviceId::Token(_) => "Program",
+        DeviceId::Session(_) => "Unknown browser",
+        DeviceId::Token(_) => "Unknown program",
+    }
+}
+
+/// What stands before its address.
+fn place(id: DeviceId) -> &'static str {
+    match id {
+        DeviceId::Session(_) => "Browser at",
+        DeviceId::Token(_) => "Program at",
     }
 }
 

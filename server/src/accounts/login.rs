@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::error::{Error, Invalid, Result};
 use crate::http::current_user::{Browser, Credential, CurrentUser};
 use crate::http::data::Data;
+use crate::http::language::filters;
 use crate::http::page::{Page, is_local_path, redirect, with_csrf_cookie};
 use crate::http::parameters::Parameters;
 use crate::http::{cookies, csrf};

@@ -17,6 +17,7 @@ use crate::error::{Error, Invalid, Result};
 use crate::http::csrf;
 use crate::http::data::Data;
 use crate::http::fields::Fields;
+use crate::http::language::filters;
 use crate::http::page::{Page, redirect, with_csrf_cookie};
 use crate::http::peer::ClientAddress;
 

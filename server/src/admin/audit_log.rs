@@ -4,6 +4,7 @@ use super::audit::{self, Act, Actor, Entry};
 use super::page::{Cell, Site};
 use super::table::{Column, Filter, Options, Table};
 use crate::error::Result;
+use crate::http::language::translate;
 use crate::listing::{Found, Wanted};
 
 pub struct AuditLog;
@@ -18,9 +19,9 @@ impl Table for AuditLog {
         Column::sortable("time", "Time (UTC)", |entry| Cell::Time(entry.created_at)),
         Column::sortable("actor", "Who", |entry| match entry.actor_id {
             Some(id) => Cell::user(id.0, &entry.actor),
-            None => Cell::text(&entry.actor),
+            None => Cell::word(entry.actor.clone()),
         }),
-        Column::sortable("act", "What", |entry| Cell::text(&entry.act)),
+        Column::sortable("act", "What", |entry| Cell::word(entry.act.clone())),
         Column::sortable("object", "On whom", |entry| match entry.object_id {
             Some(id) => Cell::user(id, &entry.object),
             None => Cell::text(&entry.object),
@@ -39,7 +40,7 @@ impl Table for AuditLog {
     }
 
     fn name(entry: &Entry) -> String {
-        format!("Entry {}: {}", entry.id, entry.act)
+        translate("Entry {id}: {act}").with("id", entry.id).with("act", translate(&entry.act)).to_string()
     }
 
     async fn list(site: &Site, wanted: &Wanted) -> Result<Found<Entry>> {

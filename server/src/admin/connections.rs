@@ -4,7 +4,7 @@ use sea_orm::Order;
 
 use super::audit::Actor;
 use super::page::{Cell, Site};
-use super::table::{Action, Column, Filter, Options, Table};
+use super::table::{Action, Column, Filter, Options, Table, named};
 use crate::admin;
 use crate::error::Result;
 use crate::gateway::connections::Connection;
@@ -30,7 +30,7 @@ impl Table for LiveConnections {
         Column::new("client", "Client", |connection| Cell::text(connection.user_agent.clone())),
         Column::new("since", "Since (UTC)", |connection| Cell::Time(connection.since)),
         Column::sortable("waiting", "Waiting", |connection| match connection.waiting {
-            Some(waiting) => Cell::text(format!("{} packets, {} bytes", waiting.packets, waiting.bytes)),
+            Some(waiting) => Cell::word(format!("{} packets, {} bytes", waiting.packets, waiting.bytes)),
             None => Cell::Nothing,
         }),
     ];
@@ -58,8 +58,8 @@ impl Table for LiveConnections {
     }
 
     fn name(connection: &Connection) -> String {
-        let email = if connection.identity.is_some() { connection.email() } else { "nobody yet" };
-        format!("Connection {} of {email}", connection.number)
+        let email = connection.identity.as_ref().map(|identity| &*identity.email);
+        named("Connection {id} of {user}", connection.number, email)
     }
 
     async fn list(site: &Site, wanted: &Wanted) -> Result<Found<Connection>> {

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::chat::conversation::{self, Conversation, Kind};
 use crate::chat::member;
 use crate::error::{Error, Result};
+use crate::http::language::{filters, translate};
 use crate::http::parameters::Parameters;
 use crate::listing::{self, Found, PAGE, Wanted};
 
@@ -35,14 +36,17 @@ impl Table for Conversations {
     const SEARCHES: &'static str = "name and owner’s e-mail";
     const COLUMNS: &'static [Column<Row>] = &[
         Column::sortable("id", "Conversation", |row| Cell::text(row.conversation.id.0.to_string())),
-        Column::sortable("name", "Name", |row| Cell::text(&row.conversation.name)),
-        Column::new("kind", "For", |row| Cell::text(name_of(row.conversation.kind))),
+        Column::sortable("name", "Name", |row| match row.conversation.kind {
+            Kind::Everyone => Cell::word(row.conversation.name.clone()),
+            _ => Cell::text(&row.conversation.name),
+        }),
+        Column::new("kind", "For", |row| Cell::word(name_of(row.conversation.kind))),
         Column::sortable("owner", "Opened by", |row| match &row.owner {
             Some(owner) => Cell::user(owner.id.0, &owner.email),
             None => Cell::Nothing,
         }),
         Column::new("members", "Members", |row| match row.conversation.kind {
-            Kind::Everyone => Cell::text("all"),
+            Kind::Everyone => Cell::word("all"),
             _ => Cell::text(row.members.to_string()),
         }),
         Column::sortable("messages", "Messages", |row| Cell::text(row.conversation.last_seq.to_string())),
@@ -64,9 +68,12 @@ impl Table for Conversations {
     }
 
     fn name(row: &Row) -> String {
-        match row.conversation.name.as_str() {
-            "" => format!("Conversation {}", row.conversation.id.0),
-            name => format!("Conversation {}: {name}", row.conversation.id.0),
+        let Conversation { id, kind, name, .. } = &row.conversation;
+        let named = translate(if name.is_empty() { "Conversation {id}" } else { "Conversation {id}: {name}" });
+        let named = named.with("id", id.0);
+        match kind {
+            Kind::Everyone => named.with("name", translate(name)).to_string(),
+            _ => named.with("name", name).to_string(),
         }
     }
 

@@ -28,6 +28,7 @@ use crate::app::App;
 use crate::error::{Error, Invalid, Result};
 use crate::http::current_user::Browser;
 use crate::http::data::Data;
+use crate::http::language::filters;
 use crate::http::page::Page;
 use crate::http::parameters::Parameters;
 use crate::http::{cookies, csrf};

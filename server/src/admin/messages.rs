@@ -2,7 +2,7 @@
 
 use super::audit::Actor;
 use super::page::{Cell, Site};
-use super::table::{Action, Column, Filter, Options, Table, yes_or_no};
+use super::table::{Action, Column, Filter, Options, Table, named, yes_or_no};
 use crate::admin;
 use crate::chat::message::{self, Stored};
 use crate::error::Result;
@@ -34,8 +34,8 @@ impl Table for Messages {
         Column::new("edited", "Edited", |message| message.edited_at.map_or(Cell::Nothing, Cell::Time)),
         Column::new("deleted", "Deleted", |message| match message.deleted_at {
             None => Cell::Nothing,
-            Some(_) if message.is_withdrawn() => Cell::text("by the author"),
-            Some(_) => Cell::text("by staff"),
+            Some(_) if message.is_withdrawn() => Cell::word("by the author"),
+            Some(_) => Cell::word("by staff"),
         }),
     ];
     const FILTERS: &'static [Filter] = &[
@@ -58,7 +58,7 @@ impl Table for Messages {
     }
 
     fn name(message: &Stored) -> String {
-        format!("Message {} of {}", message.id, message.author_email)
+        named("Message {id} of {user}", message.id, Some(&message.author_email))
     }
 
     async fn list(site: &Site, wanted: &Wanted) -> Result<Found<Stored>> {

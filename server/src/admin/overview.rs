@@ -18,6 +18,7 @@ use crate::accounts::user;
 use crate::app::App;
 use crate::chat;
 use crate::error::Result;
+use crate::http::language::{Language, filters};
 use crate::metrics::{Census, INTERVAL, SAMPLES, Sample};
 
 pub fn routes() -> Router<App> {
@@ -85,7 +86,8 @@ impl Chart {
 
 /// A number with a decimal where it is small and has one.
 fn short(number: f64) -> String {
-    if number >= 10.0 || number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.1}") }
+    let decimals = usize::from(number < 10.0 && number.fract() != 0.0);
+    Language::current().decimal(&format!("{number:.decimals$}"))
 }
 
 async fn show(State(app): State<App>, visit: Visit) -> Result<Response> {
@@ -137,7 +139,7 @@ async fn figures(app: &App) -> Result<Vec<Figure>> {
 
 fn in_bytes(size: i64) -> String {
     let tenths = size.saturating_mul(10) / (1024 * 1024);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
+    Language::current().decimal(&format!("{}.{} MiB", tenths / 10, tenths % 10))
 }
 
 fn in_time(time: Duration) -> String {

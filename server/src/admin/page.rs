@@ -1,5 +1,7 @@
 //! What the admin site's pages have in common.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -96,9 +98,14 @@ pub fn address(section: &str) -> String {
 #[derive(Clone, Debug)]
 pub enum Cell {
     Text(String),
-    Link { text: String, href: String },
+    Link {
+        text: String,
+        href: String,
+    },
     Time(OffsetDateTime),
     Flag(bool),
+    /// A word of ours, which is said in the reader's language.
+    Word(Cow<'static, str>),
     Nothing,
 }
 
@@ -108,15 +115,20 @@ impl Cell {
         if text.is_empty() { Self::Nothing } else { Self::Text(text) }
     }
 
+    pub fn word(word: impl Into<Cow<'static, str>>) -> Self {
+        Self::Word(word.into())
+    }
+
     /// A user by their e-mail.
     pub fn user(id: i64, email: &str) -> Self {
         Self::Link { text: email.to_owned(), href: format!("/admin/users/{id}/") }
     }
 
-    /// For people.
+    /// For people, in English: templates translate what is of ours.
     pub fn shown(&self) -> String {
         match self {
             Self::Text(text) | Self::Link { text, .. } => text.clone(),
+            Self::Word(word) => word.to_string(),
             Self::Time(time) => {
                 time.format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second]")).unwrap_or_default()
             }

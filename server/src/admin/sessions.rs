@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::audit::Actor;
 use super::page::{Cell, Site};
-use super::table::{Action, Column, Filter, Options, Table};
+use super::table::{Action, Column, Filter, Options, Table, named};
 use crate::accounts::User;
 use crate::accounts::session::{self, Session};
 use crate::admin;
@@ -46,7 +46,7 @@ impl Table for Sessions {
     }
 
     fn name((session, user): &Self::Row) -> String {
-        format!("Session {} of {}", session.id, user.as_ref().map_or("nobody", |user| &user.email))
+        named("Session {id} of {user}", session.id, user.as_ref().map(|user| user.email.as_str()))
     }
 
     async fn list(site: &Site, wanted: &Wanted) -> Result<Found<Self::Row>> {

@@ -24,6 +24,7 @@ use super::staff::Staff;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::api::path_and_query;
+use crate::http::language::{filters, translate};
 use crate::http::page::{is_local_path, redirect};
 use crate::http::parameters::Parameters;
 use crate::listing::{self, Found, PAGE, PORTION, Part, Wanted};
@@ -45,7 +46,7 @@ pub trait Table: Send + Sync + 'static {
 
     fn id(row: &Self::Row) -> i64;
 
-    /// What a row is called where it stands alone.
+    /// What a row is called where it stands alone, in the reader's language.
     fn name(row: &Self::Row) -> String;
 
     fn list(site: &Site, wanted: &Wanted) -> impl Future<Output = Result<Found<Self::Row>>> + Send;
@@ -90,6 +91,15 @@ pub enum Options {
 
 pub fn yes_or_no() -> Vec<(&'static str, &'static str)> {
     vec![("yes", "Yes"), ("no", "No")]
+}
+
+/// What a row of somebody's is called.
+pub fn named(pattern: &str, id: i64, email: Option<&str>) -> String {
+    let named = translate(pattern).with("id", id);
+    match email {
+        Some(email) => named.with("user", email).to_string(),
+        None => named.with("user", translate("nobody")).to_string(),
+    }
 }
 
 /// What can be done with rows.
@@ -509,11 +519,11 @@ pub fn with_notice(next: &str, done: &str, count: usize) -> String {
 pub fn notice(parameters: &Parameters, actions: &[&[Action]]) -> Option<String> {
     let done = parameters.get("done")?;
     if done == NOTHING {
-        return Some("Nothing was selected.".to_owned());
+        return Some(translate("Nothing was selected.").to_string());
     }
     let count: usize = parameters.get("count")?.parse().ok()?;
     let action = actions.iter().copied().flatten().find(|action| action.key == done)?;
-    Some(format!("{}: {count}.", action.done))
+    Some(format!("{}: {count}.", translate(action.done)))
 }
 
 /// This address, without what it says was done.

@@ -2,7 +2,7 @@
 
 use super::audit::Actor;
 use super::page::{Cell, Site};
-use super::table::{Action, Column, Filter, Options, Table};
+use super::table::{Action, Column, Filter, Options, Table, named};
 use crate::accounts::User;
 use crate::accounts::token::{self, Token, TokenId};
 use crate::admin;
@@ -52,8 +52,7 @@ impl Table for Tokens {
     }
 
     fn name((token, owner): &Self::Row) -> String {
-        let email = owner.as_ref().map_or("nobody", |owner| &owner.email);
-        format!("Token {} of {email}", token.id.0)
+        named("Token {id} of {user}", token.id.0, owner.as_ref().map(|owner| owner.email.as_str()))
     }
 
     async fn list(site: &Site, wanted: &Wanted) -> Result<Found<Self::Row>> {

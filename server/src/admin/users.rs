@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::error::{Error, Invalid, Result};
 use crate::http::data::Data;
 use crate::http::fields::{Fields, Text};
+use crate::http::language::filters;
 use crate::http::page::redirect;
 use crate::http::parameters::Parameters;
 use crate::listing::{Found, Wanted};

@@ -10,6 +10,7 @@ use axum::routing::get;
 use crate::app::App;
 use crate::error::Result;
 use crate::http::current_user::Browser;
+use crate::http::language::filters;
 use crate::http::page::{Page, to_login};
 use crate::http::{cookies, csrf};
 

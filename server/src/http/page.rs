@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::api::path_and_query;
 use super::cookies;
+use super::language::{Translated, filters, translate};
 use crate::app::App;
 use crate::error::{Error, Explanation};
 
@@ -45,20 +46,19 @@ pub fn with_csrf_cookie(app: &App, mut response: Response, token: &str) -> Respo
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorTemplate {
-    title: &'static str,
     heading: &'static str,
-    message: String,
+    message: Translated,
 }
 
-fn error_page(status: StatusCode, heading: &'static str, message: String) -> Response {
-    (status, Page(ErrorTemplate { title: heading, heading, message })).into_response()
+fn error_page(status: StatusCode, heading: &'static str, message: Translated) -> Response {
+    (status, Page(ErrorTemplate { heading, message })).into_response()
 }
 
 /// Shows the errors of pages as pages.
 pub async fn show_errors(response: Response) -> Response {
     match response.extensions().get::<Explanation>().cloned() {
         Some(Explanation { heading, detail }) => {
-            let page = error_page(response.status(), heading, detail);
+            let page = error_page(response.status(), heading, translate(&detail));
             let (mut parts, _) = response.into_parts();
             let (page, body) = page.into_parts();
             parts.headers.extend(page.headers);
@@ -69,7 +69,8 @@ pub async fn show_errors(response: Response) -> Response {
 }
 
 pub async fn not_found(request: Request) -> Response {
-    let message = format!("The requested URL {} was not found on this server.", path_and_query(request.uri()));
+    let message = translate("The requested URL {path} was not found on this server.");
+    let message = message.with("path", path_and_query(request.uri()));
     error_page(StatusCode::NOT_FOUND, "Not Found", message)
 }
 

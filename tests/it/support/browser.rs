@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use reqwest::cookie::{CookieStore, Jar};
+use reqwest::header::{self, HeaderMap, HeaderName};
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 
 use super::answer::{Answer, Ask};
@@ -26,9 +27,18 @@ impl Browser {
 
     /// The same with a name for itself.
     pub fn called(app: &TestApp, user_agent: &str) -> Self {
+        Self::with(app, header::USER_AGENT, user_agent)
+    }
+
+    /// One whose owner reads these languages.
+    pub fn reading(app: &TestApp, languages: &str) -> Self {
+        Self::with(app, header::ACCEPT_LANGUAGE, languages)
+    }
+
+    fn with(app: &TestApp, name: HeaderName, value: &str) -> Self {
         let jar = Arc::new(Jar::default());
         let http = Client::builder().redirect(redirect::Policy::none()).no_proxy().cookie_provider(jar.clone());
-        let http = http.user_agent(user_agent).build().unwrap();
+        let http = http.default_headers(HeaderMap::from_iter([(name, value.parse().unwrap())])).build().unwrap();
         Self { site: app.url("/").parse().unwrap(), jar, http }
     }
 

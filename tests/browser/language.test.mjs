@@ -7,6 +7,7 @@ import { reads, say, setUp, signUp } from './pages.mjs';
 import { setStage, stranger } from './stage.mjs';
 
 const stage = setStage();
+const staff = stranger();
 
 /** A German page of someone who has just signed up. */
 async function newcomer(t, person = stranger()) {
@@ -19,13 +20,18 @@ async function newcomer(t, person = stranger()) {
   return page;
 }
 
+async function signIn(page, { email, password }) {
+  await page.getByLabel('E-Mail-Adresse').fill(email);
+  await page.getByLabel('Passwort').fill(password);
+  await page.getByRole('button', { name: 'Anmelden' }).click();
+}
+
 async function isConnected(page) {
   await page.locator('#state', { hasText: /^Verbunden$/ }).waitFor();
 }
 
 test('the first of the staff is made, and the admin site is German', async t => {
   const page = await openPage(t, stage.browser);
-  const staff = stranger();
   await setUp(page, stage.natter, staff);
   const german = await openPage(t, stage.browser, { locale: 'de-AT', storageState: await page.context().storageState() });
   await german.goto(`${stage.natter.url}admin/`);
@@ -48,12 +54,9 @@ test('the way in and the account are German', async t => {
   const page = await openPage(t, stage.browser, { locale: 'de-CH' });
   await page.goto(stage.natter.url);
   assert.equal(await page.title(), 'Anmelden · Natter');
-  await page.getByLabel('E-Mail-Adresse').fill(person.email);
-  await page.getByLabel('Passwort').fill('wrong');
-  await page.getByRole('button', { name: 'Anmelden' }).click();
+  await signIn(page, { ...person, password: 'wrong' });
   await page.getByRole('alert').getByText('Bitte registriere dich. Konto anlegen oder E-Mail-Adresse und Passwort prüfen.').waitFor();
-  await page.getByLabel('Passwort').fill(person.password);
-  await page.getByRole('button', { name: 'Anmelden' }).click();
+  await signIn(page, person);
   await isConnected(page);
   await page.getByRole('link', { name: 'Konto' }).click();
   await page.getByRole('heading', { name: 'Dein Konto' }).waitFor();
@@ -61,6 +64,7 @@ test('the way in and the account are German', async t => {
   await page.getByRole('button', { name: 'Name speichern' }).click();
   await page.getByText('Dein Name ist gespeichert.').waitFor();
   await page.getByRole('link', { name: 'Deine Geräte' }).click();
+  await page.getByRole('heading', { name: /^Chrome unter Linux/ }).first().waitFor();
   await page.getByText(/^\d+\.\d+\.\d{4}, \d\d:\d\d UTC$/).first().waitFor();
 });
 
@@ -98,6 +102,22 @@ test('the chat is German, and so is what its script says', async t => {
   await other.route('**/socket.io/**', route => route.abort());
   await other.context().setOffline(true);
   await other.getByText('Dieses Gerät ist offline.').waitFor();
+});
+
+test('German words, which are longer, fit into small phones', async t => {
+  const page = await openPage(t, stage.browser, { locale: 'de-DE', viewport: { width: 320, height: 640 } });
+  const fits = async path => {
+    await page.goto(stage.natter.url + path);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= 320, `${path} is ${width} wide`);
+  };
+  for (const path of ['login/', 'signup/', 'password-reset/', 'password-reset/sent/', 'nowhere']) await fits(path);
+  await page.goto(stage.natter.url);
+  await signIn(page, staff);
+  await isConnected(page);
+  const paths = ['', 'account/', 'account/devices/', 'admin/', 'admin/users/new/', 'admin/users/1/', 'admin/tokens/1/'];
+  const lists = ['users', 'tokens', 'sessions', 'connections', 'conversations', 'messages', 'audit'];
+  for (const path of [...paths, ...lists.map(list => `admin/${list}/`)]) await fits(path);
 });
 
 test('an English browser still reads English', async t => {

@@ -85,7 +85,7 @@ async function staffsProfile() {
 }
 
 async function picture(settings, path, file) {
-  const profile = await browser.newContext(settings);
+  const profile = await browser.newContext({ locale: 'en-US', ...settings });
   const page = await profile.newPage();
   await page.goto(new URL(path, natter.url).href, { waitUntil: 'networkidle' });
   if (path === '') await reads(page, TALK.map(([, text]) => text));

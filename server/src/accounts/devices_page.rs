@@ -12,14 +12,14 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::account_page::HOME;
-use super::{DeviceId, Devices};
+use super::{DeviceId, Devices, Origin};
 use crate::accounts;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::bar::Bar;
 use crate::http::current_user::Member;
 use crate::http::data::Data;
-use crate::http::language::{Language, filters};
+use crate::http::language::{Language, filters, translate};
 use crate::http::page::{Page, redirect, with_csrf_cookie};
 use crate::http::pagination::page_number;
 use crate::http::parameters::Parameters;
@@ -95,6 +95,16 @@ fn readable(time: &OffsetDateTime) -> String {
 /// A time for programs.
 fn exact(time: &OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_default()
+}
+
+/// What a device says that it is.
+fn called(client: &str) -> String {
+    match Origin::browser_and_system(client) {
+        Some((browser, system)) => {
+            translate("{browser} on {system}").with("browser", browser).with("system", system).to_string()
+        }
+        None => client.to_owned(),
+    }
 }
 
 /// What people call a device that does not say what it is.

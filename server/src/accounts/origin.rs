@@ -14,6 +14,13 @@ impl Origin {
     pub fn new(user_agent: &[u8], address: IpAddr) -> Self {
         Self { client: name_of(&String::from_utf8_lossy(user_agent)), address }
     }
+
+    /// What the name of a browser is made of, to say it in another language.
+    pub fn browser_and_system(client: &str) -> Option<(&str, &str)> {
+        let is_in = |names: &[(&str, &str)], name: &str| names.iter().any(|(_, known)| *known == name);
+        let parts = client.split_once(" on ")?;
+        Some(parts).filter(|(browser, system)| is_in(&BROWSERS, browser) && is_in(&SYSTEMS, system))
+    }
 }
 
 const MAX_CHARACTERS: usize = 40;

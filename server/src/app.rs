@@ -106,7 +106,8 @@ impl App {
     }
 }
 
-fn create_data_dir(path: &Path) -> Result<()> {
+/// Creates the data folder, if there is none, for this user alone.
+pub fn create_data_dir(path: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
 
     std::fs::DirBuilder::new()

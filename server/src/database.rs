@@ -1,6 +1,7 @@
 //! Connections to SQLite or PostgreSQL.
 
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -32,20 +33,13 @@ pub struct Database {
 impl Database {
     /// Opens the database at `url`; an empty one means the SQLite file in `data_dir`, created with mode 0600.
     pub async fn open(url: &str, data_dir: &Path) -> Result<Self> {
-        let default = format!("sqlite:{}", data_dir.join("natter.sqlite").display());
-        let url = if url.is_empty() { &default } else { url };
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            let path = path.split_once('?').map_or(path, |(path, _)| path);
-            return Self::open_sqlite(Path::new(path)).await;
+        match sqlite_file(url, data_dir)? {
+            Some(path) => Self::open_sqlite(&path).await,
+            None => Self::open_postgres(url).await,
         }
-        Self::open_postgres(url).await
     }
 
     async fn open_sqlite(path: &Path) -> Result<Self> {
-        if path.as_os_str().is_empty() || path == Path::new(":memory:") {
-            bail!("database_url must name a file: a database in memory would be lost at every stop");
-        }
         create_private(path).with_context(|| format!("the database file {} cannot be created", path.display()))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -92,6 +86,12 @@ impl Database {
         self.write.begin().await
     }
 
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.read.ping().await
+    }
+
     /// Bytes that the database takes.
     pub async fn size(&self) -> Result<i64, DbErr> {
         let backend = self.read.get_database_backend();
@@ -114,9 +114,48 @@ impl Database {
     }
 }
 
+/// The file that a URL means, as [`Database::open`] reads it; none for PostgreSQL.
+fn sqlite_file(url: &str, data_dir: &Path) -> Result<Option<PathBuf>> {
+    if url.is_empty() {
+        return Ok(Some(data_dir.join("natter.sqlite")));
+    }
+    let Some(path) = url.strip_prefix("sqlite:") else { return Ok(None) };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    if path.is_empty() || path == ":memory:" {
+        bail!("database_url must name a file: a database in memory would be lost at every stop");
+    }
+    Ok(Some(path.into()))
+}
+
 /// SQLite gives its journal files the mode of the database file.
-fn create_private(path: &Path) -> std::io::Result<()> {
+fn create_private(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
 
-    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
+    File::options().create(true).append(true).mode(0o600).open(path)
+}
+
+/// The right to serve from a database, held until it is dropped or the process has gone. PostgreSQL is there for many; of a
+/// SQLite file, a second server would not hear what the first is told.
+pub struct Claim(#[expect(dead_code, reason = "the lock is the file's")] Option<File>);
+
+impl Claim {
+    /// # Errors
+    /// Where another server has it.
+    pub fn take(url: &str, data_dir: &Path) -> Result<Self> {
+        let Some(path) = sqlite_file(url, data_dir)? else { return Ok(Self(None)) };
+        // A file of its own: a lock on the database itself would be SQLite's, which drops it when any of its files is closed.
+        let mut lock = path.clone().into_os_string();
+        lock.push(".lock");
+        let file = create_private(Path::new(&lock))
+            .with_context(|| format!("the lock file {} cannot be created", Path::new(&lock).display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(Some(file))),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another server has the database file {}; several servers need PostgreSQL (DATABASE_URL)",
+                path.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error).context("the database file cannot be locked"),
+        }
+    }
 }

@@ -10,6 +10,7 @@ pub mod csrf;
 pub mod current_user;
 pub mod data;
 pub mod fields;
+pub mod health;
 pub mod language;
 pub mod negotiation;
 pub mod page;
@@ -67,7 +68,10 @@ pub fn router(app: App) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
         // Before the routes are looked up, as it changes the path.
         .layer(map_request(negotiation::suffix_to_query));
-    Router::new().fallback_service(around.service(routes)).layer(map_response_with_state(app, count_errors))
+    // Whoever watches over the server is no client: none of that is about them.
+    let health = health::routes().with_state(app.clone());
+    let served = Router::new().fallback_service(around.service(routes));
+    served.layer(map_response_with_state(app, count_errors)).merge(health)
 }
 
 async fn count_errors(State(app): State<App>, response: Response) -> Response {

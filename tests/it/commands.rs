@@ -236,3 +236,20 @@ async fn the_server_says_where_it_is_and_stops_when_asked_to() {
     let stopped = tokio::time::timeout(Duration::from_secs(10), server.wait()).await.unwrap().unwrap();
     assert!(stopped.success(), "{stopped}");
 }
+
+#[tokio::test]
+async fn a_second_server_on_the_same_sqlite_file_does_not_start_and_one_after_the_first_does() {
+    let data = tempfile::tempdir().unwrap();
+    let environment = [("DATA_DIR", data.path().to_str().unwrap()), ("PORT", "0")];
+    let mut first = serve(&environment);
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    assert!(lines.next_line().await.unwrap().unwrap().contains("is listening"));
+    let second = natter(&[], &environment, "").await;
+    assert!(second.failed().contains("another server has the database file"), "{second:?}");
+    // Other commands are no servers.
+    assert_eq!(natter(&["migrate"], &environment, "").await.done(), "The database is up to date.\n");
+    first.kill().await.unwrap();
+    let mut third = serve(&environment);
+    let mut lines = BufReader::new(third.stdout.take().unwrap()).lines();
+    assert!(lines.next_line().await.unwrap().unwrap().contains("is listening"));
+}

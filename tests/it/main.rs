@@ -34,6 +34,7 @@ mod engine;
 mod event_order;
 mod greeting;
 mod handshake;
+mod health;
 mod history;
 mod hostile;
 mod language;

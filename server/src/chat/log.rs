@@ -123,6 +123,11 @@ impl Log {
         }
     }
 
+    /// Whether it takes messages in.
+    pub fn is_open(&self) -> bool {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Takes nothing more in; [`Writer::run`] ends once what is queued is committed.
     pub fn close(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -5,8 +5,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::setup;
-use crate::app::App;
+use crate::app::{App, create_data_dir};
 use crate::config::Config;
+use crate::database::Claim;
 use crate::{serve, telemetry};
 
 pub async fn run(config: Config) -> Result<()> {
@@ -17,6 +18,8 @@ pub async fn run(config: Config) -> Result<()> {
     let public_url = serve::public_url(&config, listener.local_addr()?);
     // Before anybody can know that the server is there.
     let shutdown = stop_signal()?;
+    create_data_dir(&config.data_dir)?;
+    let _claim = Claim::take(&config.database_url, &config.data_dir)?;
     let (app, queues) = App::open(config, public_url).await?;
     welcome(&app, setup::invite(&app).await?.as_deref());
     serve::serve(listener, app, queues, shutdown).await

@@ -174,9 +174,17 @@ impl TestApp {
 
     /// Stops the server as SIGTERM does, and waits until it has.
     pub async fn stop(&mut self) {
+        self.begin_stop().await;
+    }
+
+    /// Tells the server to stop, which it has once this is awaited.
+    pub fn begin_stop(&mut self) -> impl Future<Output = ()> + use<> {
         drop(self.stop.take());
-        if let Some(served) = self.served.take() {
-            served.await.unwrap().unwrap();
+        let served = self.served.take();
+        async move {
+            if let Some(served) = served {
+                served.await.unwrap().unwrap();
+            }
         }
     }
 

@@ -42,13 +42,11 @@ pub enum Rights {
 
 async fn insert(db: &impl sea_orm::ConnectionTrait, by: &Actor, new: NewUser, rights: Rights) -> Result<User> {
     let mut user = user::insert(db, new).await?;
-    let deed = Deed::on_user(Act::CreateUser, &user);
+    audit::record(db, by, Deed::on_user(Act::CreateUser, &user)).await?;
     if rights == Rights::Staff {
-        audit::record(db, by, deed.with("staff")).await?;
         user::set_staff(db, user.id, true).await?;
+        audit::record(db, by, Deed::on_user(Act::MakeStaff, &user)).await?;
         user.is_staff = true;
-    } else {
-        audit::record(db, by, deed).await?;
     }
     Ok(user)
 }
@@ -115,7 +113,7 @@ pub async fn set_password(app: &App, by: &Actor, user: User, password: String) -
 
 pub async fn make_staff(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
     let transaction = app.database.begin().await?;
-    let users = users(&transaction, ids, |user| !user.is_staff).await?;
+    let users = users(&transaction, by, ids, |user| !user.is_staff).await?;
     for user in &users {
         user::set_staff(&transaction, user.id, true).await?;
         audit::record(&transaction, by, Deed::on_user(Act::MakeStaff, user)).await?;
@@ -129,7 +127,7 @@ pub async fn make_staff(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> 
 pub async fn take_staff(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
     must_concern_others(by, ids, "You cannot take the staff rights from yourself.")?;
     let transaction = app.database.begin().await?;
-    let users = users(&transaction, ids, |user| user.is_staff).await?;
+    let users = users(&transaction, by, ids, |user| user.is_staff).await?;
     for user in &users {
         user::set_staff(&transaction, user.id, false).await?;
         audit::record(&transaction, by, Deed::on_user(Act::TakeStaff, user)).await?;
@@ -145,7 +143,7 @@ pub async fn take_staff(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> 
 pub async fn deactivate(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
     must_concern_others(by, ids, "You cannot deactivate yourself.")?;
     let transaction = app.database.begin().await?;
-    let users = users(&transaction, ids, |user| user.is_active).await?;
+    let users = users(&transaction, by, ids, |user| user.is_active).await?;
     for user in &users {
         accounts::shut_out(&transaction, user.id).await?;
         audit::record(&transaction, by, Deed::on_user(Act::Deactivate, user)).await?;
@@ -157,7 +155,7 @@ pub async fn deactivate(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> 
 /// What was good before the deactivation is good again.
 pub async fn activate(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
     let transaction = app.database.begin().await?;
-    let users = users(&transaction, ids, |user| !user.is_active).await?;
+    let users = users(&transaction, by, ids, |user| !user.is_active).await?;
     for user in &users {
         user::set_active(&transaction, user.id, true).await?;
         audit::record(&transaction, by, Deed::on_user(Act::Activate, user)).await?;
@@ -238,8 +236,8 @@ async fn moderate(app: &App, by: &Actor, ids: &[i64], act: Act, change: impl Fn(
 
 /// Dismisses sockets of this node: their clients do not come back by themselves. Recorded first, as nothing takes a
 /// disconnection back.
-pub async fn disconnect(app: &App, by: &Actor, connections: &Connections, numbers: &[i64]) -> Result<usize> {
-    let found = connections.by_numbers(numbers);
+pub async fn disconnect(app: &App, by: &Actor, connections: &Connections, ids: &[i64]) -> Result<usize> {
+    let found = connections.by_ids(ids);
     let transaction = app.database.begin().await?;
     for connection in &found {
         let deed = Deed {
@@ -251,7 +249,7 @@ pub async fn disconnect(app: &App, by: &Actor, connections: &Connections, number
         audit::record(&transaction, by, deed).await?;
     }
     transaction.commit().await?;
-    connections.dismiss(numbers);
+    connections.dismiss(ids);
     Ok(found.len())
 }
 
@@ -262,11 +260,22 @@ fn must_concern_others(by: &Actor, ids: &[UserId], otherwise: &'static str) -> R
     }
 }
 
-/// Those of the users whom it concerns.
+/// Those of the users whom it concerns. They stay as they are until the transaction's end, and so does who acts: of two who
+/// take each other's rights one has none any more.
+///
+/// # Errors
+/// [`Error::Forbidden`] where whoever acts is not of the staff any more.
 async fn users(
     db: &impl sea_orm::ConnectionTrait,
+    by: &Actor,
     ids: &[UserId],
     concerns: impl Fn(&User) -> bool,
 ) -> Result<Vec<User>> {
-    Ok(user::by_ids(db, ids).await?.into_iter().filter(concerns).collect())
+    let all: Vec<_> = ids.iter().copied().chain(by.id).collect();
+    let users = user::lock(db, &all).await?;
+    let may_act = |own| users.iter().any(|user| user.id == own && user.is_staff && user.is_active);
+    if !by.id.is_none_or(may_act) {
+        return Err(Error::Forbidden("You are not of the staff any more."));
+    }
+    Ok(users.into_iter().filter(|user| ids.contains(&user.id) && concerns(user)).collect())
 }

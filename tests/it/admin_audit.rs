@@ -62,7 +62,8 @@ async fn commands_are_recorded_too(#[values(Sqlite, Postgres)] storage: Storage)
         natter_beside(&app, &["user", action, email], "").await.done();
     }
     let page = staff.page("/admin/audit/?q=ann&sort=time").await;
-    let expected = ["create user", "set password", "take staff rights", "make staff", "deactivate", "activate"];
+    let expected =
+        ["create user", "make staff", "set password", "take staff rights", "make staff", "deactivate", "activate"];
     assert_eq!(column(&page, "What"), expected);
     assert!(column(&page, "Who").iter().all(|actor| actor == "command line"));
     let page = staff.page("/admin/audit/?act=set+password").await;

@@ -1,5 +1,8 @@
 //! Users, as staff look after them.
 
+use natter::admin;
+use natter::admin::audit::Actor;
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
 
@@ -8,7 +11,7 @@ use crate::support::app::Storage::{self, Postgres, Sqlite};
 use crate::support::app::{TestApp, start, start_with};
 use crate::support::browser::Browser;
 use crate::support::person::{PASSWORD, Person};
-use crate::support::staff::{Staff, led_to};
+use crate::support::staff::{Staff, column, led_to};
 use crate::support::wire::Wire;
 
 async fn sign_in(app: &TestApp, email: &str, password: &str) -> u16 {
@@ -31,6 +34,14 @@ async fn a_user_is_made_and_can_sign_in(#[values(Sqlite, Postgres)] storage: Sto
     let form = [("email", "second@ref.example"), ("password", "tree lamp"), ("is_staff", "on")];
     assert_eq!(staff.submit("/admin/users/new/", &form).await.status, 302);
     assert_eq!(app.count("users WHERE is_staff AND email = 'second@ref.example'").await, 1);
+    let page = staff.page("/admin/audit/?q=second&sort=time").await;
+    assert_eq!(column(&page, "What"), ["create user", "make staff"]);
+
+    let token = staff.browser.csrf_token();
+    let plain = json!({ "email": "third@ref.example", "password": "tree lamp", "is_staff": false });
+    let made = staff.browser.request(Method::POST, "/admin/users/new/").header("X-CSRFToken", token).json(&plain);
+    assert_eq!(made.answer().await.status, 302);
+    assert_eq!(app.count("users WHERE NOT is_staff AND email = 'third@ref.example'").await, 1);
 }
 
 #[rstest]
@@ -120,6 +131,23 @@ async fn staff_rights_come_and_go_at_once(#[values(Sqlite, Postgres)] storage: S
     for (action, status) in [("make_staff", 200), ("take_staff", 302)] {
         assert_eq!(staff.act("users", action, &[ann.id.0]).await.status, 302);
         assert_eq!(browser.get("/admin/").answer().await.status, status, "{action}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_two_who_take_each_others_rights_one_keeps_them(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let (ann, bob) = (Staff::join(&app, "ann").await, Staff::join(&app, "bob").await);
+    for _ in 0..5 {
+        for action in ["take_staff", "deactivate"] {
+            let (his, hers) = ([bob.person.id.0], [ann.person.id.0]);
+            tokio::join!(ann.act("users", action, &his), bob.act("users", action, &hers));
+            assert_eq!(app.count("users WHERE is_staff AND is_active").await, 1, "{action}");
+            let both = [ann.person.id, bob.person.id];
+            admin::activate(&app.app, &Actor::command_line(), &both).await.unwrap();
+            admin::make_staff(&app.app, &Actor::command_line(), &both).await.unwrap();
+        }
     }
 }
 

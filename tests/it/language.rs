@@ -166,7 +166,10 @@ async fn the_api_and_files_speak_english(#[values(Sqlite, Postgres)] storage: St
     assert_eq!(answer.said(), (403, r#"{"detail":"Authentication credentials were not provided."}"#));
     let export = browser.get("/admin/users/export.csv").answer().await;
     let (head, row) = export.body.split_once("\r\n").unwrap();
-    assert_eq!(head, r#""id","E-mail","First name","Last name","Staff","Active","Joined","Last login""#);
+    assert_eq!(
+        head,
+        "\u{feff}".to_owned() + r#""id","E-mail","First name","Last name","Staff","Active","Joined","Last login""#
+    );
     assert!(row.contains(r#""Yes","Yes""#) && export.header("content-language").is_none(), "{row}");
 }
 

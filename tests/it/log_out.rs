@@ -57,6 +57,7 @@ async fn the_button_of_the_chat_page_ends_the_session_and_its_token(#[values(Sql
     let answer = browser.submit("/logout/", &[]).await;
     assert_eq!((answer.status, answer.header("location")), (302, Some("/login/")));
     assert_eq!(answer.set_cookie("sessionid").unwrap().value, "");
+    assert_eq!(answer.header("clear-site-data"), Some("\"storage\""), "nor do drafts stay");
     browser.plant(&format!("sessionid={session}"));
     assert_eq!(browser.get("/").answer().await.status, 302);
     let request = app.get("/api/users/me/").header("Authorization", format!("Token {token}"));

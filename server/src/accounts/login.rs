@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use askama::Template;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
@@ -43,7 +43,10 @@ pub struct LoginPage {
     pub username: String,
     pub username_errors: Vec<String>,
     pub password_errors: Vec<String>,
-    pub notice: Option<&'static str>,
+    /// What is said above the form.
+    pub notice: Option<String>,
+    /// Nobody is known by these credentials.
+    pub is_unknown: bool,
     pub action: &'static str,
 }
 
@@ -66,13 +69,19 @@ impl<S: Send + Sync> FromRequest<S> for Credentials {
 }
 
 async fn show_login(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Response {
-    show_form(&app, &headers, "/login", parameters.next().unwrap_or_default())
+    show_form(&app, &headers, "/login", parameters.next().unwrap_or_default(), None)
 }
 
 /// An empty login form, with the cookie that goes with it.
-pub fn show_form(app: &App, headers: &HeaderMap, action: &'static str, next: String) -> Response {
+pub fn show_form(
+    app: &App,
+    headers: &HeaderMap,
+    action: &'static str,
+    next: String,
+    notice: Option<String>,
+) -> Response {
     let csrf_token = csrf::token_for(headers);
-    let page = LoginPage { csrf_token: csrf_token.clone(), next, action, ..LoginPage::default() };
+    let page = LoginPage { csrf_token: csrf_token.clone(), next, notice, action, ..LoginPage::default() };
     with_csrf_cookie(app, Page(page).into_response(), &csrf_token)
 }
 
@@ -118,7 +127,7 @@ pub async fn check(app: &App, headers: &HeaderMap, action: &'static str, credent
     if page.username_errors.is_empty() && page.password_errors.is_empty() {
         match accounts::authenticate(app, page.username.trim(), password.trim().to_owned()).await? {
             Some(user) => return Ok(Login::Passed { user, next: page.next }),
-            None => page.notice = Some("Please register."),
+            None => page.is_unknown = true,
         }
     }
     Ok(Login::Refused(Page(page).into_response()))
@@ -167,6 +176,8 @@ async fn log_out(State(app): State<App>, Browser(browser): Browser) -> Result<Re
     }
     let mut response = redirect("/login/");
     cookies::delete_session(&app, response.headers_mut());
+    // Drafts, which the chat page keeps: not for who uses this browser next.
+    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"storage\""));
     Ok(response)
 }
 

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -18,7 +18,7 @@ use crate::http::csrf;
 use crate::http::data::Data;
 use crate::http::fields::Fields;
 use crate::http::language::filters;
-use crate::http::page::{Page, redirect, with_csrf_cookie};
+use crate::http::page::{Page, keep_to_itself, redirect, with_csrf_cookie};
 use crate::http::peer::ClientAddress;
 
 const ASK: &str = "/password-reset/";
@@ -37,14 +37,6 @@ pub fn routes() -> Router<App> {
 
 async fn add_slash() -> Response {
     redirect(ASK)
-}
-
-/// What the link names is a secret: no cache keeps the page, and no other address hears of it.
-async fn keep_to_itself(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
 }
 
 #[derive(Default, Template)]

@@ -2,7 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, IntoActiveModel, QuerySelect, SqlErr};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DatabaseConnection, IntoActiveModel, QueryOrder, QuerySelect, SqlErr,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -68,6 +70,12 @@ pub async fn by_email(db: &impl ConnectionTrait, text: &str) -> Result<Option<Us
 
 pub async fn by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<User>> {
     Ok(Entity::find().filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
+}
+
+/// The same, who stay as they are until the transaction's end; in the order of their ids, in which all take these locks.
+pub async fn lock(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<User>> {
+    let those = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+    Ok(those.order_by_asc(Column::Id).lock_exclusive().all(db).await?)
 }
 
 /// Whether anybody may administer.

@@ -50,11 +50,13 @@ impl Table for LiveConnections {
         key: "disconnect",
         label: "Disconnect",
         done: "Disconnected",
-        warning: Some("These clients are disconnected, and told to stay away until somebody starts them again."),
+        warning: Some(
+            "These clients are disconnected. To keep somebody away, end their sessions and tokens, or deactivate them.",
+        ),
     }];
 
     fn id(connection: &Connection) -> i64 {
-        connection.number
+        connection.id
     }
 
     fn name(connection: &Connection) -> String {
@@ -78,7 +80,7 @@ impl Table for LiveConnections {
     }
 
     async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<Connection>> {
-        Ok(site.connections.by_numbers(ids))
+        Ok(site.connections.by_ids(ids))
     }
 
     async fn perform(site: &Site, by: &Actor, _: &str, ids: &[i64]) -> Result<usize> {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::middleware::{from_extractor_with_state, from_fn_with_state};
+use axum::middleware::{from_extractor_with_state, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum_extra::extract::WithRejection;
@@ -28,8 +28,8 @@ use crate::app::App;
 use crate::error::{Error, Invalid, Result};
 use crate::http::current_user::Browser;
 use crate::http::data::Data;
-use crate::http::language::filters;
-use crate::http::page::Page;
+use crate::http::language::{filters, translate};
+use crate::http::page::{Page, keep_to_itself};
 use crate::http::parameters::Parameters;
 use crate::http::{cookies, csrf};
 
@@ -60,7 +60,7 @@ pub fn routes(app: &App) -> Router<App> {
     let outside = Router::new()
         .route("/admin", get(add_slash))
         .route(LOGIN, get(show_login).post(log_in))
-        .route("/admin/setup/{key}/", get(show_setup).post(set_up))
+        .route("/admin/setup/{key}/", get(show_setup).post(set_up).layer(map_response(keep_to_itself)))
         .layer(from_fn_with_state(app.clone(), csrf::protect_pages));
     inside.merge(outside)
 }
@@ -90,8 +90,18 @@ fn moved(to: &str) -> Response {
     (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, to)]).into_response()
 }
 
-async fn show_login(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Response {
-    login::show_form(&app, &headers, LOGIN, parameters.next().unwrap_or_else(|| HOME.to_owned()))
+async fn show_login(
+    State(app): State<App>,
+    Browser(browser): Browser,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Response {
+    // As Django says it: whoever is logged in and comes here has been sent away.
+    let notice = browser.filter(|browser| !browser.user.is_staff).map(|browser| {
+        let pattern = "You are signed in as {email}, but this account may not administer. Sign in with another one?";
+        translate(pattern).with("email", &browser.user.email).to_string()
+    });
+    login::show_form(&app, &headers, LOGIN, parameters.next().unwrap_or_else(|| HOME.to_owned()), notice)
 }
 
 async fn log_in(

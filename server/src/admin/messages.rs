@@ -2,13 +2,16 @@
 
 use super::audit::Actor;
 use super::page::{Cell, Site};
-use super::table::{Action, Column, Filter, Options, Table, named, yes_or_no};
+use super::table::{self, Action, Column, Filter, Options, Table, brief, named, yes_or_no};
 use crate::admin;
 use crate::chat::message::{self, Stored};
 use crate::error::Result;
 use crate::listing::{Found, Wanted};
 
 pub struct Messages;
+
+/// How much of its text names a message.
+const NAMED: usize = 80;
 
 impl Table for Messages {
     type Row = Stored;
@@ -24,13 +27,7 @@ impl Table for Messages {
             Cell::Link { text: id.to_string(), href: format!("/admin/conversations/{id}/") }
         }),
         Column::new("seq", "Number", |message| Cell::text(message.seq.to_string())),
-        Column::new(
-            "text",
-            "Text",
-            |message| {
-                if message.is_withdrawn() { Cell::Nothing } else { Cell::text(&message.text) }
-            },
-        ),
+        Column::new("text", "Text", |message| Cell::text(text(message))),
         Column::new("edited", "Edited", |message| message.edited_at.map_or(Cell::Nothing, Cell::Time)),
         Column::new("deleted", "Deleted", |message| match message.deleted_at {
             None => Cell::Nothing,
@@ -58,7 +55,8 @@ impl Table for Messages {
     }
 
     fn name(message: &Stored) -> String {
-        named("Message {id} of {user}", message.id, Some(&message.author_email))
+        let name = named("Message {id} of {user}", message.id, Some(&message.author_email));
+        format!("{name}: {}", brief(text(message), NAMED))
     }
 
     async fn list(site: &Site, wanted: &Wanted) -> Result<Found<Stored>> {
@@ -72,7 +70,13 @@ impl Table for Messages {
     async fn perform(site: &Site, by: &Actor, action: &str, ids: &[i64]) -> Result<usize> {
         match action {
             "delete" => admin::delete_messages(&site.app, by, ids).await,
-            _ => admin::restore_messages(&site.app, by, ids).await,
+            "restore" => admin::restore_messages(&site.app, by, ids).await,
+            _ => Err(table::no_such_action()),
         }
     }
+}
+
+/// What its author has taken back nobody sees any more.
+fn text(message: &Stored) -> &str {
+    if message.is_withdrawn() { "" } else { &message.text }
 }

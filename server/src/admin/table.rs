@@ -246,16 +246,22 @@ const BRIEF: usize = 300;
 fn linked<T: Table>(row: &T::Row) -> Vec<(&'static str, Cell)> {
     let mut cells = cells::<T>(row);
     for (_, cell) in &mut cells {
-        if let Cell::Text(text) = cell
-            && let Some((end, _)) = text.char_indices().nth(BRIEF)
-        {
-            text.replace_range(end.., "…");
+        if let Cell::Text(text) = cell {
+            *text = brief(text, BRIEF);
         }
     }
     if let Some((_, first)) = cells.first_mut() {
         *first = Cell::Link { text: first.shown(), href: format!("/admin/{}/{}/", T::PATH, T::id(row)) };
     }
     cells
+}
+
+/// The beginning of a text, of so many characters at most.
+pub fn brief(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn cells<T: Table>(row: &T::Row) -> Vec<(&'static str, Cell)> {
@@ -389,10 +395,14 @@ async fn show_record<T: Table>(
     Ok(visit.show(&site.app, record))
 }
 
+/// Spreadsheets take a file for UTF-8 that begins with it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// What is listed, as a file for spreadsheets. It is read and sent bit by bit, however much there is.
 async fn export<T: Table>(site: Site, _: Staff, parameters: Parameters) -> Response {
     let wanted = wanted_from::<T>(&parameters);
     let heads = csv_line(std::iter::once("id").chain(T::COLUMNS.iter().map(|column| column.title)));
+    let heads = format!("{BYTE_ORDER_MARK}{heads}");
     let rows = stream::try_unfold(Some(i64::MAX), move |below| portion::<T>(site.clone(), wanted.clone(), below));
     let text = stream::once(std::future::ready(Ok(heads))).chain(rows);
     let headers = [
@@ -460,7 +470,7 @@ async fn act<T: Table>(site: Site, visit: Visit, form: Bytes) -> Result<Response
     let order = Request::read(&form)?;
     let next = order.next.unwrap_or_else(|| format!("/admin/{}/", T::PATH));
     let action = T::ACTIONS.iter().find(|action| action.key == order.action);
-    let action = action.ok_or(Error::Malformed("There is no such action.".into()))?;
+    let action = action.ok_or_else(no_such_action)?;
     let ids: Vec<_> = order.ids.into_iter().collect();
     if ids.is_empty() {
         return Ok(redirect(&with_notice(&next, NOTHING, 0)));
@@ -474,6 +484,10 @@ async fn act<T: Table>(site: Site, visit: Visit, form: Bytes) -> Result<Response
     }
     let count = T::perform(&site, &visit.staff.actor(), action.key, &ids).await?;
     Ok(redirect(&with_notice(&next, action.key, count)))
+}
+
+pub fn no_such_action() -> Error {
+    Error::Malformed("There is no such action.".into())
 }
 
 /// Said where nothing was selected.

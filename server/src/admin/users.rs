@@ -24,7 +24,7 @@ use crate::admin::{self, Rights};
 use crate::app::App;
 use crate::error::{Error, Invalid, Result};
 use crate::http::data::Data;
-use crate::http::fields::{Fields, Text};
+use crate::http::fields::{Fields, Text, is_checked};
 use crate::http::language::filters;
 use crate::http::page::redirect;
 use crate::http::parameters::Parameters;
@@ -96,7 +96,8 @@ impl Table for Users {
             "deactivate" => admin::deactivate(&site.app, by, &ids).await,
             "activate" => admin::activate(&site.app, by, &ids).await,
             "make_staff" => admin::make_staff(&site.app, by, &ids).await,
-            _ => admin::take_staff(&site.app, by, &ids).await,
+            "take_staff" => admin::take_staff(&site.app, by, &ids).await,
+            _ => Err(table::no_such_action()),
         }
     }
 }
@@ -136,7 +137,7 @@ impl Form {
             email: text("email"),
             first_name: text("first_name"),
             last_name: text("last_name"),
-            is_staff: data.contains_key("is_staff"),
+            is_staff: is_checked(data, "is_staff"),
             invalid,
         }
     }
@@ -158,7 +159,7 @@ async fn show_new(site: Site, visit: Visit) -> Response {
 }
 
 async fn create(site: Site, visit: Visit, Data(data): Data) -> Result<Response> {
-    let rights = if data.contains_key("is_staff") { Rights::Staff } else { Rights::None };
+    let rights = if is_checked(&data, "is_staff") { Rights::Staff } else { Rights::None };
     let made = match sign_up_from(&data) {
         Ok(new) => admin::create_user(&site.app, &visit.staff.actor(), new, rights).await,
         Err(error) => Err(error),
@@ -230,7 +231,8 @@ async fn user_page(site: &Site, visit: &Visit, user: &User, here: &str) -> Resul
         "deactivate" => user.is_active && !is_own,
         "activate" => !user.is_active,
         "make_staff" => !user.is_staff,
-        _ => user.is_staff && !is_own,
+        "take_staff" => user.is_staff && !is_own,
+        _ => false,
     };
     Ok(UserPage {
         shell: visit.shell(Users::PATH),

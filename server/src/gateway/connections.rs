@@ -17,11 +17,19 @@ use crate::metrics::{self, Census, Sample};
 
 /// In the extensions of every request.
 #[derive(Clone)]
-pub struct Connections(SocketIo);
+pub struct Connections {
+    io: SocketIo,
+    /// Is in every id, so that one of another node, or from before a restart, is nobody's here.
+    process: i64,
+}
+
+/// How many connections of a process have ids of their own.
+const NUMBERS: i64 = 1 << 40;
 
 /// One socket, as it is now.
 #[derive(Clone, Debug)]
 pub struct Connection {
+    pub id: i64,
     /// Counts the connections of this node since it was started.
     pub number: i64,
     pub since: OffsetDateTime,
@@ -37,33 +45,65 @@ pub struct Connection {
 
 impl Connections {
     pub fn new(io: SocketIo) -> Self {
-        Self(io)
+        Self { io, process: rand::random_range(0..i64::MAX / NUMBERS) }
     }
 
     /// All that are connected, the newest first.
     pub fn all(&self) -> Vec<Connection> {
-        let mut all: Vec<_> = self.0.sockets().iter().filter_map(describe).collect();
+        let mut all: Vec<_> = self.io.sockets().iter().filter_map(|socket| self.describe(socket)).collect();
         all.sort_unstable_by_key(|connection| std::cmp::Reverse(connection.number));
         all
     }
 
-    pub fn by_numbers(&self, numbers: &[i64]) -> Vec<Connection> {
-        let wanted = |socket: &SocketRef| number_of(socket).is_some_and(|number| numbers.contains(&number));
-        self.0.sockets().iter().filter(|socket| wanted(socket)).filter_map(describe).collect()
+    pub fn by_ids(&self, ids: &[i64]) -> Vec<Connection> {
+        let sockets = self.io.sockets();
+        let wanted = sockets.iter().filter(|socket| self.id_of(socket).is_some_and(|id| ids.contains(&id)));
+        wanted.filter_map(|socket| self.describe(socket)).collect()
     }
 
     /// Ends those that are still there; their clients do not come back by themselves.
-    pub fn dismiss(&self, numbers: &[i64]) {
-        for socket in self.0.sockets() {
-            if number_of(&socket).is_some_and(|number| numbers.contains(&number)) {
+    pub fn dismiss(&self, ids: &[i64]) {
+        for socket in self.io.sockets() {
+            if self.id_of(&socket).is_some_and(|id| ids.contains(&id)) {
                 disconnect::dismiss(&socket);
             }
         }
     }
 
+    fn id_of(&self, socket: &SocketRef) -> Option<i64> {
+        socket.extensions.get::<OwnSession>().map(|session| self.id_in_process(&session))
+    }
+
+    fn id_in_process(&self, session: &OwnSession) -> i64 {
+        self.process * NUMBERS + session.number % NUMBERS
+    }
+
+    /// None where the socket is not quite connected yet.
+    fn describe(&self, socket: &SocketRef) -> Option<Connection> {
+        let session = socket.extensions.get::<OwnSession>()?;
+        let visitor = visitor(socket);
+        Some(Connection {
+            id: self.id_in_process(&session),
+            number: session.number,
+            since: session.since,
+            identity: session.identity(),
+            address: visitor.and_then(|visitor| visitor.address),
+            user_agent: visitor.map(|visitor| visitor.user_agent.clone()).unwrap_or_default(),
+            transport: match socket.transport_type() {
+                TransportType::Websocket => "websocket",
+                TransportType::Polling => "polling",
+            },
+            protocol: match socket.protocol() {
+                ProtocolVersion::V4 => "Engine.IO 3",
+                ProtocolVersion::V5 => "Engine.IO 4",
+            },
+            waiting: disconnect::link(socket).map(|link| link.waiting()),
+        })
+    }
+
     fn census(&self) -> Census {
         let mut census = Census::default();
-        for socket in self.0.sockets() {
+        for socket in self.io.sockets() {
             match socket.transport_type() {
                 TransportType::Websocket => census.websocket += 1,
                 TransportType::Polling => census.polling += 1,
@@ -98,32 +138,6 @@ impl Connection {
 }
 
 type OwnSession = Arc<Session<LocalAdapter>>;
-
-fn number_of(socket: &SocketRef) -> Option<i64> {
-    socket.extensions.get::<OwnSession>().map(|session| session.number)
-}
-
-/// None where the socket is not quite connected yet.
-fn describe(socket: &SocketRef) -> Option<Connection> {
-    let session = socket.extensions.get::<OwnSession>()?;
-    let visitor = visitor(socket);
-    Some(Connection {
-        number: session.number,
-        since: session.since,
-        identity: session.identity(),
-        address: visitor.and_then(|visitor| visitor.address),
-        user_agent: visitor.map(|visitor| visitor.user_agent.clone()).unwrap_or_default(),
-        transport: match socket.transport_type() {
-            TransportType::Websocket => "websocket",
-            TransportType::Polling => "polling",
-        },
-        protocol: match socket.protocol() {
-            ProtocolVersion::V4 => "Engine.IO 3",
-            ProtocolVersion::V5 => "Engine.IO 4",
-        },
-        waiting: disconnect::link(socket).map(|link| link.waiting()),
-    })
-}
 
 /// Where the client has come from, as far as that was kept.
 fn visitor<A: Adapter>(socket: &SocketRef<A>) -> Option<&Visitor> {

@@ -134,3 +134,15 @@ impl<'a> Fields<'a> {
         if self.invalid.is_empty() { Ok(()) } else { Err(Error::Invalid(self.invalid)) }
     }
 }
+
+/// Whether a box is checked: its value is one that Django REST framework takes for true, or a browser's "on".
+pub fn is_checked(data: &Map<String, Value>, name: &str) -> bool {
+    match data.get(name) {
+        Some(Value::Bool(checked)) => *checked,
+        Some(Value::Number(number)) => number.as_i64() == Some(1),
+        Some(Value::String(text)) => {
+            ["t", "y", "yes", "true", "on", "1"].iter().any(|checked| text.eq_ignore_ascii_case(checked))
+        }
+        _ => false,
+    }
+}

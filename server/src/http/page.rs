@@ -93,6 +93,14 @@ pub fn redirect(to: &str) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, to)]).into_response()
 }
 
+/// For a page whose address is a secret: no cache keeps it, and no other address hears of it.
+pub async fn keep_to_itself(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
 /// Sends a browser to a login page that leads back here. The cookie of a session that is over is deleted.
 pub fn to_login(app: &App, headers: &HeaderMap, login: &str, uri: &Uri) -> Response {
     let here = path_and_query(uri);

@@ -48,6 +48,12 @@ pub fn column(page: &str, title: &str) -> Vec<String> {
     page.split(&mark).skip(1).map(|rest| text_of(rest.split("</td>").next().unwrap())).collect()
 }
 
+/// The numbers of a list's rows.
+pub fn ids(page: &str) -> Vec<i64> {
+    let values = page.split("name=\"id\" value=\"").skip(1);
+    values.map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
+}
+
 /// HTML without its tags.
 fn text_of(html: &str) -> String {
     let mut text = String::new();

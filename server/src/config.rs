@@ -15,6 +15,7 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Tag, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::http::peer::TrustedProxies;
 use crate::telemetry;
 
 /// The reference of all settings, with their defaults and reasons.
@@ -68,6 +69,7 @@ pub enum Switch {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
+    pub trusted_proxies: TrustedProxies,
     pub max_body_bytes: usize,
     pub head_timeout_seconds: NonZeroU64,
     pub request_timeout_seconds: NonZeroU64,

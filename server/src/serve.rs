@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -23,7 +24,7 @@ use crate::app::{App, Queues};
 use crate::chat;
 use crate::config::Config;
 use crate::event::Event;
-use crate::http::peer::Peer;
+use crate::http::peer::TrustedProxies;
 use crate::{gateway, http};
 
 /// How long the parts of a stop may take: the messages, …
@@ -169,6 +170,7 @@ impl Tasks {
 struct Acceptor {
     http: auto::Builder<TokioExecutor>,
     router: Router,
+    proxies: Arc<TrustedProxies>,
     user_timeout: Duration,
 }
 
@@ -180,7 +182,8 @@ impl Acceptor {
             .header_read_timeout(Duration::from_secs(config.http.head_timeout_seconds.get()))
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD_BYTES);
-        Self { http, router, user_timeout: config.gateway.ping_interval + config.gateway.ping_timeout }
+        let proxies = Arc::new(config.http.trusted_proxies.clone());
+        Self { http, router, proxies, user_timeout: config.gateway.ping_interval + config.gateway.ping_timeout }
     }
 
     /// Serves whoever comes, for as long as it is polled.
@@ -201,10 +204,11 @@ impl Acceptor {
             tracing::debug!(%error, "a connection has gone");
             return;
         }
-        let router = self.router.clone();
+        let (router, proxies) = (self.router.clone(), self.proxies.clone());
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
+            let client = proxies.client(peer.ip(), request.headers());
+            request.extensions_mut().insert(client);
             router.clone().oneshot(request)
         });
         let served = self.http.serve_connection_with_upgrades(TokioIo::new(tcp), service);

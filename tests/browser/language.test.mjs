@@ -37,7 +37,7 @@ test('the first of the staff is made, and the admin site is German', async t => 
   await german.goto(`${stage.natter.url}admin/`);
   await german.getByRole('heading', { name: 'Überblick' }).waitFor();
   await german.getByRole('link', { name: 'Protokoll' }).click();
-  await german.getByRole('cell', { name: 'Einrichtungslink' }).waitFor();
+  await german.getByRole('cell', { name: 'Einrichtungslink' }).first().waitFor();
   await german.getByRole('cell', { name: 'Benutzer anlegen' }).waitFor();
   await german.goto(`${stage.natter.url}admin/users/`);
   await german.getByRole('checkbox', { name: 'Alle auswählen' }).check();

@@ -44,6 +44,29 @@ async fn who_tries_too_often_waits(#[values(Sqlite, Postgres)] storage: Storage)
 
 #[rstest]
 #[tokio::test]
+async fn behind_a_trusted_proxy_each_client_has_a_limit_of_its_own(
+    #[values(Sqlite, Postgres)] storage: Storage,
+    #[values(("127.0.0.1", 400), ("10.0.0.0/8", 429))] (proxies, other): (&str, u16),
+) {
+    let settings = [
+        ("NATTER_RATE_LIMITS", "on"),
+        ("NATTER_ACCOUNTS__ATTEMPTS_PER_MINUTE", "1"),
+        ("NATTER_ACCOUNTS__ATTEMPTS_BURST", "1"),
+        ("NATTER_HTTP__TRUSTED_PROXIES", proxies),
+    ];
+    let app = start_with(storage, &settings).await;
+    let credentials = json!({ "username": "a@ref.example", "password": PASSWORD });
+    let try_from = async |hops: &str| {
+        let request = app.post("/api/auth/signin/").header("X-Forwarded-For", hops).json(&credentials);
+        request.answer().await.status
+    };
+    assert_eq!(try_from("192.0.2.1").await, 400);
+    assert_eq!(try_from("203.0.113.9, 192.0.2.1").await, 429, "what the client has written itself changes nothing");
+    assert_eq!(try_from("192.0.2.2").await, other);
+}
+
+#[rstest]
+#[tokio::test]
 async fn beyond_the_queue_for_password_checks_requests_are_refused(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start_with(storage, &[("NATTER_ACCOUNTS__PASSWORD_QUEUE", "1")]).await;
     let attempts = (0..100).map(|number| {

@@ -75,7 +75,7 @@ fn begins_session(request: &Request) -> bool {
 fn visitor(request: &Request) -> Visitor {
     let user_agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
     let user_agent: String = String::from_utf8_lossy(user_agent).chars().take(MAX_USER_AGENT).collect();
-    let address = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0);
     Visitor { address, user_agent: user_agent.into() }
 }
 

@@ -2,15 +2,92 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
-use axum::http::{HeaderValue, header, request::Parts};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::accounts::Origin;
 
-/// The address of the other end of the connection, put into each request by the accept loop.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The client's address, put into each request by the accept loop: that of the other end of the connection, or what trusted
+/// proxies there say that it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer(pub IpAddr);
+
+/// The networks whose word on the client's address is taken.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// The client's address, of a request that has come from `peer`. Proxies add to the end of what they were told, so it is
+    /// the last address that is no proxy's: what stands before it anybody could have written.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Peer {
+        let mut client = peer.to_canonical();
+        if self.trust(client) {
+            for hop in hops(headers).into_iter().rev() {
+                let Some(address) = hop else { break };
+                client = address;
+                if !self.trust(client) {
+                    break;
+                }
+            }
+        }
+        Peer(client)
+    }
+
+    fn trust(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl TryFrom<String> for TrustedProxies {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let networks = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+        let parse = |network: &str| match IpAddr::from_str(network) {
+            Ok(address) => Ok(address.into()),
+            Err(_) => network.parse().map_err(|_| format!("{network} is no address and no network like 10.0.0.0/8")),
+        };
+        networks.map(parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<TrustedProxies> for String {
+    fn from(TrustedProxies(networks): TrustedProxies) -> Self {
+        networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Whom each proxy was asked by, the nearest last; none where it does not say. `X-Forwarded-For`, or `Forwarded` of RFC 7239.
+fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let elements = |name| {
+        let values = headers.get_all(name).iter().filter_map(|value: &HeaderValue| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).map(str::trim)
+    };
+    if headers.contains_key(X_FORWARDED_FOR) {
+        return elements(X_FORWARDED_FOR).map(address).collect();
+    }
+    elements(header::FORWARDED).map(asked_by).collect()
+}
+
+fn asked_by(element: &str) -> Option<IpAddr> {
+    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, node) = pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+    address(node.trim().trim_matches('"'))
+}
+
+/// An address, perhaps with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse::<IpAddr>().ok().or_else(with_port).map(|address| address.to_canonical())
+}
 
 /// The client's address, for limits.
 pub struct ClientAddress(pub IpAddr);
@@ -20,7 +97,7 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<Peer>();
-        Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())))
+        Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)))
     }
 }
 
@@ -31,5 +108,69 @@ impl<S: Sync> FromRequestParts<S> for Origin {
         let ClientAddress(address) = ClientAddress::from_request_parts(parts, state).await?;
         let user_agent = parts.headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
         Ok(Self::new(user_agent.unwrap_or_default(), address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::TrustedProxies;
+
+    /// Who is taken for the client where `10.0.0.0/8` and `::1` are trusted.
+    fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
+        let proxies = TrustedProxies::try_from("10.0.0.0/8, ::1".to_owned()).expect("two networks");
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value")))
+            .collect();
+        proxies.client(peer.parse::<IpAddr>().expect("an address"), &headers).0.to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let said = [("x-forwarded-for", "192.0.2.7")];
+        assert_eq!(client("198.51.100.1", &said), "198.51.100.1");
+        assert_eq!(client("10.1.2.3", &said), "192.0.2.7");
+        assert_eq!(client("::ffff:10.1.2.3", &said), "192.0.2.7");
+        assert_eq!(client("::1", &[]), "::1");
+    }
+
+    #[test]
+    fn what_a_client_has_written_before_the_proxies_is_not_believed() {
+        let said = [("x-forwarded-for", "203.0.113.9, 192.0.2.7, 10.9.9.9")];
+        assert_eq!(client("10.1.2.3", &said), "192.0.2.7");
+        let said = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-for", "192.0.2.7")];
+        assert_eq!(client("10.1.2.3", &said), "192.0.2.7");
+        let said = [("x-forwarded-for", "10.5.5.5, 10.6.6.6")];
+        assert_eq!(client("10.1.2.3", &said), "10.5.5.5", "all are proxies: the first of them has asked");
+    }
+
+    #[test]
+    fn what_is_no_address_ends_what_is_believed() {
+        for said in ["unknown", "", "192.0.2.7, nonsense", "192.0.2.7, _hidden", "999.1.1.1"] {
+            assert_eq!(client("10.1.2.3", &[("x-forwarded-for", said)]), "10.1.2.3", "{said}");
+        }
+        assert_eq!(client("10.1.2.3", &[("x-forwarded-for", "x, 10.2.2.2")]), "10.2.2.2");
+    }
+
+    #[test]
+    fn ports_brackets_and_the_standard_header_are_read() {
+        for said in ["192.0.2.7:4711", "192.0.2.7", "::ffff:192.0.2.7"] {
+            assert_eq!(client("10.1.2.3", &[("x-forwarded-for", said)]), "192.0.2.7", "{said}");
+        }
+        for said in ["for=192.0.2.1, For=\"[2001:db8::7]:4711\";proto=https", "proto=http;for=\"[2001:db8::7]\""] {
+            assert_eq!(client("10.1.2.3", &[("forwarded", said)]), "2001:db8::7", "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_named() {
+        let error = TrustedProxies::try_from("10.0.0.0/8, proxy.example".to_owned()).expect_err("no network");
+        assert!(error.starts_with("proxy.example is no address"), "{error}");
+        let shown = String::from(TrustedProxies::try_from(" 127.0.0.1,".to_owned()).expect("one address"));
+        assert_eq!(shown, "127.0.0.1/32");
     }
 }

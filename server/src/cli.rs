@@ -1,6 +1,7 @@
 //! The command line: one arm, one call.
 
 mod bench;
+mod healthcheck;
 mod serve;
 mod user;
 
@@ -70,6 +71,8 @@ enum Action {
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigAction),
+    /// Ask the server of these settings whether it is ready: for supervisors of containers.
+    Healthcheck,
     /// Measure what a Socket.IO server can bear, this or another.
     Bench(bench::Options),
 }
@@ -78,6 +81,8 @@ enum Action {
 enum ConfigAction {
     /// Print every setting as it is in force, with secrets masked.
     Show,
+    /// Say whether the settings are valid, without starting anything.
+    Check,
 }
 
 impl Command {
@@ -89,6 +94,8 @@ impl Command {
             Action::Migrate => migrate(config()?).await,
             Action::User(action) => user::run(config()?, action).await,
             Action::Config(ConfigAction::Show) => show(&config()?),
+            Action::Config(ConfigAction::Check) => config().and_then(|_| say("The settings are valid.\n")),
+            Action::Healthcheck => healthcheck::run(&config()?).await,
             Action::Bench(options) => bench::run(options).await,
         }
     }

@@ -253,3 +253,38 @@ async fn a_second_server_on_the_same_sqlite_file_does_not_start_and_one_after_th
     let mut lines = BufReader::new(third.stdout.take().unwrap()).lines();
     assert!(lines.next_line().await.unwrap().unwrap().contains("is listening"));
 }
+
+#[tokio::test]
+async fn settings_are_checked_without_a_start() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("none");
+    let environment = [("DATA_DIR", folder.to_str().unwrap())];
+    assert_eq!(natter(&["config", "check"], &environment, "").await.done(), "The settings are valid.\n");
+    assert!(!folder.exists());
+    let wrong = natter(&["config", "check"], &[("NATTER_HTTP__TRUSTED_PROXIES", "proxy.example")], "").await;
+    assert!(wrong.failed().contains("proxy.example is no address"), "{wrong:?}");
+    let unknown = natter(&["config", "check"], &[("NATTER_CHAT__COLOUR", "red")], "").await;
+    assert!(unknown.failed().contains("NATTER_CHAT__COLOUR is not a setting"), "{unknown:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_server_is_healthy_while_it_is_ready(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let port = app.address.port().to_string();
+    let ask = async || natter(&["healthcheck", "--port", &port], &[], "").await;
+    assert_eq!(ask().await.done(), format!("The server at 127.0.0.1:{port} is ready.\n"));
+    app.app.database.clone().close().await.unwrap();
+    let unready = ask().await;
+    assert!(
+        unready.failed().contains(r#"is not ready: {"status":"unavailable","database":"unreachable""#),
+        "{unready:?}"
+    );
+}
+
+#[tokio::test]
+async fn where_there_is_no_server_none_is_healthy() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let nobody = natter(&["healthcheck", "--port", &free], &[], "").await;
+    assert!(nobody.failed().contains("there is no server at"), "{nobody:?}");
+}

@@ -32,9 +32,14 @@ export async function say(page, text) {
   await page.locator('#m').press('Enter');
 }
 
-/** Waits for as many messages as `texts`, and asserts that they are these and no others, in this order. */
+/** Waits until the messages are `texts` and no others, in this order. */
 export async function reads(page, texts) {
-  if (texts.length > 0) await messages(page).nth(texts.length - 1).waitFor();
+  const areShown = texts => {
+    const shown = [...document.querySelectorAll('#messages > li .text')].map(message => message.textContent);
+    return shown.length === texts.length && shown.every((text, index) => text === texts[index]);
+  };
+  // Asserted all the same, as that says what else there is.
+  await page.waitForFunction(areShown, texts).catch(() => {});
   assert.deepEqual(await messages(page).allTextContents(), texts);
 }
 

@@ -10,6 +10,9 @@ import { setStage, stranger } from './stage.mjs';
 
 const stage = setStage();
 
+/** The page tells a little later what was read. */
+const READ_PAUSE = 2_500;
+
 async function people(t, count) {
   const all = [];
   for (let number = 0; number < count; number++) {
@@ -53,6 +56,18 @@ test('a room by invitation appears to the guest at once, with what is unread', a
   await bob.page.getByRole('button', { name: 'Leave this room' }).click();
   await isIn(bob.page, 'Everyone');
   await roomLink(bob.page, name).waitFor({ state: 'detached' });
+});
+
+test('what is unread among everyone stays so over reloads, for newcomers too', async t => {
+  const [alice, bob] = await people(t, 2);
+  await opens(alice.page, 'Room, by invitation');
+  await alice.page.waitForTimeout(READ_PAUSE);
+  await say(bob.page, 'to all');
+  await roomLink(alice.page, 'Everyone').getByLabel('1 unread').waitFor();
+  await alice.page.reload();
+  await roomLink(alice.page, 'Everyone').getByLabel('1 unread').waitFor();
+  await opens(alice.page, 'Room, open to all');
+  await roomLink(alice.page, 'Everyone').getByLabel('1 unread').waitFor();
 });
 
 test('two people talk alone', async t => {

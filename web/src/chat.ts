@@ -100,6 +100,8 @@ void start();
 
 async function start() {
   await persistently(() => rooms.load());
+  // Who has read nothing there yet is taken to have read all of it, until the server is told otherwise.
+  readMarks.note(EVERYONE, rooms.get(EVERYONE)!.read_seq);
   sidebar.hidden = menu.hidden = false;
   find("sign-out").addEventListener("submit", (event) => leave(event));
   addEventListener("hashchange", () => void show(wanted()));

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use natter_migration::Migrator;
+use sea_orm::sqlx;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
-    TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector,
+    Statement, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -111,6 +114,39 @@ impl Database {
     pub async fn close(self) -> Result<(), DbErr> {
         self.read.close().await?;
         self.write.close().await
+    }
+}
+
+/// Primary result codes of SQLite: `SQLITE_BUSY`, `SQLITE_LOCKED`, `SQLITE_IOERR`, `SQLITE_FULL`.
+const SQLITE_PASSING: [u32; 4] = [5, 6, 10, 13];
+
+/// Classes and codes of PostgreSQL (appendix A of its manual): connections, what a transaction may be tried again for, lack of
+/// resources, databases and servers that take no connections, locks, operators who intervene, and files that fail.
+const POSTGRES_PASSING: [&str; 7] = ["08", "40", "53", "55000", "55P03", "57P", "58"];
+
+/// Whether the database is away, locked or full: nothing is wrong with what it was asked, and it may be well again soon.
+pub fn is_passing(error: &DbErr) -> bool {
+    let error = match error {
+        DbErr::ConnectionAcquire(_) => return true,
+        DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error) => error,
+        _ => return false,
+    };
+    let RuntimeErr::SqlxError(error) = error else { return false };
+    match error.as_ref() {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => match error.code() {
+            // The lowest byte of an extended code is the primary one.
+            Some(code) if error.try_downcast_ref::<SqliteError>().is_some() => {
+                code.parse::<u32>().is_ok_and(|code| SQLITE_PASSING.contains(&(code & 0xff)))
+            }
+            Some(code) => POSTGRES_PASSING.iter().any(|passing| code.starts_with(passing)),
+            None => false,
+        },
+        _ => false,
     }
 }
 

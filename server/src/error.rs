@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use sea_orm::DbErr;
 use serde_json::{Map, Value, json};
 
+use crate::database;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a request was not served. Its text is for the client; what only the operator may know stays in the log.
@@ -120,9 +122,8 @@ impl Error {
             Self::Malformed(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) | Self::Database(DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Database(error) if database::is_passing(error) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -140,7 +141,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAuthenticated | Self::BadCredentials(_) | Self::Csrf(_) => "unauthenticated",
-            Self::PermissionDenied => "forbidden",
+            Self::PermissionDenied | Self::Forbidden(_) => "forbidden",
             Self::NotFound => "not-found",
             Self::Throttled(_) => "overloaded",
             _ if self.status().is_server_error() => "unavailable",

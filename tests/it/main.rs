@@ -27,6 +27,7 @@ mod concurrency;
 mod conventions;
 mod conversations;
 mod cors;
+mod database_faults;
 mod devices;
 mod devices_page;
 mod editing;

@@ -46,7 +46,7 @@ struct Settings {
     data: Arc<TempDir>,
     more: Vec<(String, String)>,
     /// Here to be dropped with the rest.
-    _database: Option<Arc<PostgresDatabase>>,
+    postgres: Option<Arc<PostgresDatabase>>,
 }
 
 /// A server with default settings.
@@ -65,7 +65,7 @@ pub async fn start_with(storage: Storage, settings: &[(&str, &str)]) -> TestApp 
         }
     };
     let more = settings.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    launch(Settings { database_url, data, more, _database: database }).await
+    launch(Settings { database_url, data, more, postgres: database }).await
 }
 
 async fn launch(settings: Settings) -> TestApp {
@@ -130,6 +130,16 @@ async fn administer(server: &str, sql: String) -> Result<(), DbErr> {
 impl TestApp {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Lets PostgreSQL break all connections of the server's, and take no new ones; or take them again.
+    pub async fn postgres_takes_connections(&self, takes_them: bool) {
+        let PostgresDatabase { server, name } = &**self.settings.postgres.as_ref().unwrap();
+        administer(server, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {takes_them}")).await.unwrap();
+        if !takes_them {
+            let sql = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+            administer(server, sql).await.unwrap();
+        }
     }
 
     /// A request without cookies, credentials or redirects.

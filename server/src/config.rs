@@ -72,6 +72,7 @@ pub struct Http {
     pub trusted_proxies: TrustedProxies,
     pub max_body_bytes: usize,
     pub head_timeout_seconds: NonZeroU64,
+    pub body_timeout_seconds: NonZeroU64,
     pub request_timeout_seconds: NonZeroU64,
 }
 
@@ -242,6 +243,10 @@ impl Config {
         ensure!(
             chat.batch_messages.get() <= MAX_BATCH,
             "chat.batch_messages must not exceed {MAX_BATCH}: more do not fit into one statement"
+        );
+        ensure!(
+            self.http.body_timeout_seconds < self.http.request_timeout_seconds,
+            "http.body_timeout_seconds must be less than http.request_timeout_seconds: a slow client is not the server's fault"
         );
         ensure!(chat.page_size <= chat.max_page_size, "chat.page_size must not exceed chat.max_page_size");
         if !self.public_url.is_empty() {

@@ -42,6 +42,8 @@ pub enum Error {
     Malformed(Cow<'static, str>),
     #[error("The request body is larger than {0} bytes.")]
     TooLarge(usize),
+    #[error("The request body took too long.")]
+    TooSlow,
     /// Fields that were refused.
     #[error("{0}")]
     Invalid(Invalid),
@@ -121,6 +123,7 @@ impl Error {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Malformed(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(error) if database::is_passing(error) => StatusCode::SERVICE_UNAVAILABLE,

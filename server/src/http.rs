@@ -23,14 +23,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::handler::Handler;
-use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response, map_response_with_state};
-use axum::response::Response;
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request, map_response, map_response_with_state};
+use axum::response::{IntoResponse, Response};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::app::App;
+use crate::error::Error;
 use crate::{accounts, admin, chat, presence};
 
 pub fn router(app: App) -> Router {
@@ -65,13 +64,18 @@ pub fn router(app: App) -> Router {
     let around = ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(page::after_panic))
         .layer(from_fn(cors::allow_every_origin))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, timeout))
+        .layer(from_fn(move |request, next: Next| in_time(timeout, next.run(request))))
         // Before the routes are looked up, as it changes the path.
         .layer(map_request(negotiation::suffix_to_query));
     // Whoever watches over the server is no client: none of that is about them.
     let health = health::routes().with_state(app.clone());
     let served = Router::new().fallback_service(around.service(routes));
     served.layer(map_response_with_state(app, count_errors)).merge(health)
+}
+
+async fn in_time(timeout: Duration, answer: impl Future<Output = Response>) -> Response {
+    let late = |_| Error::Unavailable("an answer took too long").into_response();
+    tokio::time::timeout(timeout, answer).await.unwrap_or_else(late)
 }
 
 async fn count_errors(State(app): State<App>, response: Response) -> Response {

@@ -3,10 +3,12 @@
 use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::answer::Ask;
 use crate::support::app::Storage::{self, Postgres, Sqlite};
-use crate::support::app::start_with;
+use crate::support::app::{TestApp, start_with};
 use crate::support::browser::Browser;
 use crate::support::person::PASSWORD;
 
@@ -82,4 +84,32 @@ async fn beyond_the_queue_for_password_checks_requests_are_refused(#[values(Sqli
     }
     let account = json!({ "email": "later@ref.example", "password": PASSWORD });
     assert_eq!(app.post("/api/users/").json(&account).answer().await.said(), (201, ""));
+}
+
+/// What a connection answers to `sent`, until it closes.
+async fn raw(app: &TestApp, sent: &str) -> String {
+    let mut connection = TcpStream::connect(app.address).await.unwrap();
+    connection.write_all(sent.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_sends_half_a_request_is_refused_in_time(#[values(Sqlite, Postgres)] storage: Storage) {
+    let settings = [("NATTER_HTTP__HEAD_TIMEOUT_SECONDS", "1"), ("NATTER_HTTP__BODY_TIMEOUT_SECONDS", "1")];
+    let app = start_with(storage, &settings).await;
+    let head = "Host: ref.example\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n";
+    for path in ["/api/users/", "/api/auth/signin/"] {
+        let answer = raw(&app, &format!("POST {path} HTTP/1.1\r\n{head}{{\"email\":")).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.ends_with(r#"{"detail":"The request body took too long."}"#), "{answer}");
+    }
+    let page = raw(&app, &format!("POST /login/ HTTP/1.1\r\n{head}user")).await;
+    assert!(page.starts_with("HTTP/1.1 408 ") && page.contains("<!doctype html>"), "{page}");
+    let cut = raw(&app, "GET /api/ HTTP/1.1\r\nHost: ref.exa").await;
+    assert!(cut.is_empty() || cut.starts_with("HTTP/1.1 4"), "{cut}");
+    assert_eq!(app.app.metrics.errors.get(), 0);
+    assert_eq!(app.get("/login/").answer().await.status, 200);
 }

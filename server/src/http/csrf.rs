@@ -53,7 +53,7 @@ pub async fn protect_pages(State(app): State<App>, request: Request, next: Next)
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let bytes = match body::read(body, app.config.http.max_body_bytes).await {
+    let bytes = match body::read(body, &app.config.http).await {
         Ok(bytes) => bytes,
         Err(error) => return error.into_response(),
     };

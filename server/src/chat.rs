@@ -10,7 +10,7 @@ pub mod page;
 pub mod routes;
 pub mod socket;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -176,12 +176,16 @@ async fn try_change(
     seq: i64,
     change: Change,
 ) -> Result<Result<Message, Refusal>> {
-    if !hears(app, author, id).await? {
+    if !is_in(app.database.read(), author, id).await? {
         return Ok(Err(Refusal::NotAMember));
     }
     let transaction = app.database.begin().await?;
     // The lock first, so that two changes of one message come after each other.
     let number = conversation::take_change(&transaction, id).await?;
+    // Again, as somebody may have taken them out before the lock was taken.
+    if !is_in(&transaction, author, id).await? {
+        return Ok(Err(Refusal::NotAMember));
+    }
     let found = message::by_seq(&transaction, id, seq).await?;
     let Some(found) = found.filter(|message| message.deleted_at.is_none()) else {
         return Ok(Err(Refusal::NotFound));
@@ -216,8 +220,8 @@ pub async fn moderate(
 }
 
 /// Whether what is said in a conversation is for this user.
-async fn hears(app: &App, user: UserId, id: ConversationId) -> Result<bool> {
-    Ok(id == EVERYONE || member::find(app.database.read(), id, user).await?.is_some())
+async fn is_in(db: &impl sea_orm::ConnectionTrait, user: UserId, id: ConversationId) -> Result<bool> {
+    Ok(id == EVERYONE || member::find(db, id, user).await?.is_some())
 }
 
 /// At most `limit` messages of the history.
@@ -280,13 +284,9 @@ pub async fn conversations_of(app: &App, user: UserId) -> Result<Vec<Conversatio
     member::conversations_of(app.database.read(), user).await
 }
 
-/// Which of these users hear a conversation.
-pub async fn members_among(
-    app: &App,
-    id: ConversationId,
-    users: impl IntoIterator<Item = UserId>,
-) -> Result<std::collections::HashSet<UserId>> {
-    member::among(app.database.read(), id, users).await
+/// Who is in a conversation.
+pub async fn member_ids(app: &App, id: ConversationId) -> Result<HashSet<UserId>> {
+    member::ids(app.database.read(), id).await
 }
 
 /// The conversations that a user is in or may join, and how many there are.
@@ -341,9 +341,9 @@ async fn seen(app: &App, user: UserId, id: ConversationId) -> Result<(Conversati
 /// Opens a room; who opens it is in it, and owns it.
 pub async fn open_room(app: &App, user: &User, kind: Room, name: String) -> Result<Summary> {
     let transaction = app.database.begin().await?;
-    check_memberships(app, &transaction, user.id).await?;
     let room = conversation::insert(&transaction, kind.into(), name, user.id).await?;
     member::insert(&transaction, room.id, user.id, 0).await?;
+    check_memberships(app, &transaction, user.id).await?;
     transaction.commit().await?;
     app.events.publish(Event::ConversationChanged(room.id)).await;
     conversation(app, user, room.id).await
@@ -385,12 +385,10 @@ pub async fn open_direct(app: &App, user: &User, email: &str) -> Result<Summary>
 
 async fn begin_direct(app: &App, user: UserId, other: UserId, key: String) -> Result<ConversationId> {
     let transaction = app.database.begin().await?;
-    for person in [user, other] {
-        check_memberships(app, &transaction, person).await?;
-    }
     let begun = conversation::insert_direct(&transaction, user, key).await?;
     for person in [user, other] {
         member::insert(&transaction, begun.id, person, 0).await?;
+        check_memberships(app, &transaction, person).await?;
     }
     transaction.commit().await?;
     app.events.publish(Event::ConversationChanged(begun.id)).await;
@@ -402,10 +400,10 @@ async fn person(app: &App, field: &'static str, email: &str) -> Result<User> {
     found.filter(|user| user.is_active).ok_or_else(|| Error::invalid(field, "Nobody has this e-mail address."))
 }
 
-/// What a socket joins is bounded by what a person is in.
+/// What a socket joins is bounded by what a person is in. To be asked when they are in it already.
 async fn check_memberships(app: &App, db: &impl sea_orm::ConnectionTrait, user: UserId) -> Result<()> {
     let most = app.config.chat.max_conversations.get();
-    if member::conversations_of(db, user).await?.len() < most {
+    if member::conversations_of(db, user).await?.len() <= most {
         return Ok(());
     }
     let message = format!("Nobody can be in more than {most} conversations.");
@@ -419,7 +417,7 @@ async fn check_memberships(app: &App, db: &impl sea_orm::ConnectionTrait, user: 
 pub async fn join(app: &App, user: &User, id: ConversationId) -> Result<Summary> {
     let (conversation, member) = seen(app, user.id, id).await?;
     if member.is_none() && conversation.kind == Kind::Open {
-        add(app, &conversation, user.id).await?;
+        add(app, &conversation, user.id, None).await?;
     }
     self::conversation(app, user, id).await
 }
@@ -434,19 +432,28 @@ pub async fn invite(app: &App, user: &User, id: ConversationId, email: &str) -> 
         return Err(Error::PermissionDenied);
     }
     let guest = person(app, "email", email).await?;
-    add(app, &conversation, guest.id).await?;
+    add(app, &conversation, guest.id, Some(user.id)).await?;
     Ok(guest)
 }
 
-/// What was said before counts as read: nobody is greeted by a thousand unread messages.
-async fn add(app: &App, conversation: &Conversation, user: UserId) -> Result<()> {
+/// What was said before counts as read: nobody is greeted by a thousand unread messages. Who brings somebody in is in it
+/// still. Where they are in it already, nothing changes.
+async fn add(app: &App, conversation: &Conversation, user: UserId, by: Option<UserId>) -> Result<()> {
+    let Conversation { id, last_seq, .. } = *conversation;
     let transaction = app.database.begin().await?;
-    check_memberships(app, &transaction, user).await?;
-    if member::insert(&transaction, conversation.id, user, conversation.last_seq).await? {
-        conversation::note_members(&transaction, conversation.id).await?;
+    // Takes the lock, too.
+    conversation::note_members(&transaction, id).await?;
+    if let Some(by) = by
+        && !is_in(&transaction, by, id).await?
+    {
+        return Err(Error::PermissionDenied);
     }
+    if !member::insert(&transaction, id, user, last_seq).await? {
+        return Ok(());
+    }
+    check_memberships(app, &transaction, user).await?;
     transaction.commit().await?;
-    app.events.publish(Event::ConversationChanged(conversation.id)).await;
+    app.events.publish(Event::ConversationChanged(id)).await;
     Ok(())
 }
 
@@ -462,10 +469,11 @@ pub async fn remove(app: &App, user: &User, id: ConversationId, member: UserId) 
         return Err(Error::PermissionDenied);
     }
     let transaction = app.database.begin().await?;
+    // The lock first: whoever holds it is in the conversation until the end of what they do.
+    conversation::note_members(&transaction, id).await?;
     if !member::delete(&transaction, id, member).await? {
         return Err(Error::NotFound);
     }
-    conversation::note_members(&transaction, id).await?;
     transaction.commit().await?;
     app.events.publish(Event::ConversationChanged(id)).await;
     Ok(())
@@ -495,12 +503,17 @@ pub async fn members(app: &App, user: &User, id: ConversationId, offset: u64, li
 pub async fn mark_read(app: &App, user: UserId, id: ConversationId, seq: i64) -> Result<i64> {
     let (conversation, member) = seen(app, user, id).await?;
     let seq = seq.clamp(0, conversation.last_seq);
-    match member {
-        // Everybody is in the first conversation, and is noted once they have read something.
-        None if id == EVERYONE => _ = member::insert(app.database.write(), id, user, seq).await?,
-        None => return Err(Error::PermissionDenied),
+    let db = app.database.write();
+    // Everybody is in the first conversation, and is noted once they have read something.
+    let is_news = match member {
+        None if id != EVERYONE => return Err(Error::PermissionDenied),
         Some(member) if member.read_seq >= seq => return Ok(member.read_seq),
-        Some(_) => member::set_read(app.database.write(), id, user, seq).await?,
+        None if member::insert(db, id, user, seq).await? => true,
+        _ => member::set_read(db, id, user, seq).await?,
+    };
+    if !is_news {
+        // Another device has read on meanwhile.
+        return Ok(member::find(db, id, user).await?.map_or(seq, |member| member.read_seq));
     }
     app.events.publish(Event::Read { user, conversation: id, seq }).await;
     Ok(seq)

@@ -13,8 +13,8 @@ use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector,
-    Statement, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode, SqlxPostgresConnector,
+    SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -85,8 +85,10 @@ impl Database {
         &self.write
     }
 
+    /// On SQLite as a writer from the beginning: what has only read so far could not write any more once another process has.
     pub async fn begin(&self) -> Result<sea_orm::DatabaseTransaction, DbErr> {
-        self.write.begin().await
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        self.write.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() }).await
     }
 
     /// # Errors

@@ -29,6 +29,20 @@ pub enum Event {
     Stopping,
 }
 
+impl Event {
+    /// The one conversation that it is about.
+    pub fn conversation(&self) -> Option<ConversationId> {
+        match self {
+            Self::MessagesPosted(messages) => messages.first().map(|message| message.conversation),
+            Self::MessageChanged { message, .. } => Some(message.conversation),
+            Self::ConversationChanged(id) => Some(*id),
+            Self::LogReaches { reach, .. } => Some(reach.id),
+            Self::Read { conversation, .. } | Self::Typing { conversation, .. } => Some(*conversation),
+            Self::PresenceChanged { .. } | Self::Revoked(_) | Self::Stopping => None,
+        }
+    }
+}
+
 /// How many facts may wait for their hearer; whoever states one more waits. Few, as each may be a whole batch of messages.
 const CAPACITY: usize = 8;
 

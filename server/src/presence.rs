@@ -136,7 +136,10 @@ impl Keeper {
 
     async fn look(&mut self, refresh: bool) -> Result<()> {
         if refresh {
-            node::refresh(self.database.write(), &self.presence.node).await?;
+            if node::refresh(self.database.write(), &self.presence.node).await? {
+                // Others took this node for dead, and forgot who is here.
+                self.noted.clear();
+            }
             node::delete_stale(self.database.write(), TTL).await?;
             self.others = person::on_others(self.database.read(), &self.presence.node).await?;
         }

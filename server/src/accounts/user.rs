@@ -1,7 +1,7 @@
 //! The table `users`.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DatabaseConnection, IntoActiveModel, QueryOrder, QuerySelect, SqlErr,
 };
@@ -72,10 +72,11 @@ pub async fn by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<Use
     Ok(Entity::find().filter(Column::Id.is_in(ids.iter().copied())).all(db).await?)
 }
 
-/// The same, who stay as they are until the transaction's end; in the order of their ids, in which all take these locks.
+/// The same, who stay as they are until the transaction's end; in the order of their ids, in which all take these locks. Others
+/// may still refer to them.
 pub async fn lock(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<User>> {
     let those = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
-    Ok(those.order_by_asc(Column::Id).lock_exclusive().all(db).await?)
+    Ok(those.order_by_asc(Column::Id).lock(LockType::NoKeyUpdate).all(db).await?)
 }
 
 /// Whether anybody may administer.

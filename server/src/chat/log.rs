@@ -189,8 +189,10 @@ async fn append(transaction: &impl ConnectionTrait, conversation: ConversationId
     if count == 0 {
         return Ok(number(conversation, 0, posts, &allowed, HashMap::new()));
     }
-    // Takes the conversation's lock, so that what follows sees all messages before it, whoever wrote them.
+    // Takes the conversation's lock, so that what follows sees all messages before it, whoever wrote them; and nobody is taken
+    // out of it any more before they are through.
     let last = conversation::take_seqs(transaction, conversation, signed(count)).await?;
+    let allowed = self::allowed(transaction, conversation, posts).await?;
     let names: Vec<_> = posts.iter().filter_map(|post| Some((post.author, post.client_offset.as_deref()?))).collect();
     let known = if names.is_empty() {
         HashMap::new()
@@ -201,9 +203,9 @@ async fn append(transaction: &impl ConnectionTrait, conversation: ConversationId
     if !numbered.new.is_empty() {
         message::insert_all(transaction, conversation, numbered.rows(posts)).await?;
     }
-    let repeats = count - numbered.new.len();
-    if repeats > 0 {
-        conversation::take_seqs(transaction, conversation, -signed(repeats)).await?;
+    let left = signed(count) - signed(numbered.new.len());
+    if left != 0 {
+        conversation::take_seqs(transaction, conversation, -left).await?;
     }
     Ok(numbered)
 }

@@ -83,6 +83,12 @@ pub async fn among(
     Ok(query.into_tuple().all(db).await?.into_iter().collect())
 }
 
+/// All who are in it.
+pub async fn ids(db: &impl ConnectionTrait, conversation: ConversationId) -> Result<HashSet<UserId>> {
+    let query = Entity::find().select_only().column(Column::UserId).filter(Column::ConversationId.eq(conversation));
+    Ok(query.into_tuple().all(db).await?.into_iter().collect())
+}
+
 /// The conversations that a user is in, without the one that everybody is in.
 pub async fn conversations_of(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<ConversationId>> {
     let query = Entity::find().select_only().column(Column::ConversationId);
@@ -131,13 +137,12 @@ pub async fn others(
     Ok(found.into_iter().filter_map(|(member, user)| Some((member.conversation_id, user?))).collect())
 }
 
-/// Notes that a user has read up to `seq`; what was read stays read.
-pub async fn set_read(db: &impl ConnectionTrait, conversation: ConversationId, user: UserId, seq: i64) -> Result<()> {
+/// Notes that a user has read up to `seq`; what was read stays read. Whether that was news.
+pub async fn set_read(db: &impl ConnectionTrait, conversation: ConversationId, user: UserId, seq: i64) -> Result<bool> {
     let update = Entity::update_many()
         .col_expr(Column::ReadSeq, seq.into())
         .filter(Column::ConversationId.eq(conversation))
         .filter(Column::UserId.eq(user))
         .filter(Column::ReadSeq.lt(seq));
-    update.exec(db).await?;
-    Ok(())
+    Ok(update.exec(db).await?.rows_affected > 0)
 }

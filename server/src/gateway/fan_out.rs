@@ -3,7 +3,7 @@
 //! One task sends every message, lets sockets in and disconnects those whose credentials were taken back, one after the
 //! other. So a socket that is let in has heard everything up to a known `seq`, and hears everything after it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -98,6 +98,8 @@ pub struct FanOut<A: Adapter> {
     lanes: HashMap<ConversationId, Lane>,
     /// How many lanes there may be before those are looked for that nobody hears any more.
     crowded: usize,
+    /// Conversations of which something could not be sent, or their members not be looked up.
+    owed: HashSet<ConversationId>,
 }
 
 /// A socket that wants to hear.
@@ -156,7 +158,7 @@ impl<A: Adapter> FanOut<A> {
         let generation = Arc::new(AtomicU64::new(0));
         let way_in = Joins { queue, generation: generation.clone() };
         let lanes = HashMap::from([(EVERYONE, Lane::new(&app, everyone))]);
-        (Self { app, io, events, joins, generation, lanes, crowded: FEW_LANES }, way_in)
+        (Self { app, io, events, joins, generation, lanes, crowded: FEW_LANES, owed: HashSet::new() }, way_in)
     }
 
     /// Runs until the server stops.
@@ -191,6 +193,8 @@ impl<A: Adapter> FanOut<A> {
 
     /// What fails here is tried again: the log is looked at several times a second.
     async fn hear(&mut self, event: Event) {
+        let concerned = event.conversation();
+        let is_look = matches!(&event, Event::LogReaches { reach, .. } if reach.id == EVERYONE);
         let heard = match event {
             Event::MessagesPosted(messages) => self.send_all(messages).await,
             Event::MessageChanged { number, message } => self.send_change(number, &message).await,
@@ -216,7 +220,24 @@ impl<A: Adapter> FanOut<A> {
         };
         if let Err(error) = heard {
             tracing::error!(%error, "what has happened could not be sent");
+            self.owed.extend(concerned);
+        } else if is_look {
+            self.make_good().await;
         }
+    }
+
+    async fn make_good(&mut self) {
+        for id in std::mem::take(&mut self.owed) {
+            if let Err(error) = self.bring_up_to_date(id).await {
+                tracing::error!(%error, "what has happened could still not be sent");
+                self.owed.insert(id);
+            }
+        }
+    }
+
+    async fn bring_up_to_date(&mut self, id: ConversationId) -> Result<()> {
+        let reach = chat::reach(&self.app, id).await?;
+        self.catch_up(reach, true).await
     }
 
     /// Sends messages of one conversation in the order of `seq`. Those that were committed by others, or whose event was
@@ -264,8 +285,7 @@ impl<A: Adapter> FanOut<A> {
         // From here on, a join whose conversations were looked up before must look again.
         self.generation.fetch_add(1, Ordering::AcqRel);
         let sockets: Vec<_> = self.io.to(attentive(EVERYONE)).sockets().into_iter().filter_map(listener).collect();
-        let users = sockets.iter().map(|(_, _, user)| *user);
-        let members = chat::members_among(&self.app, id, users.collect::<std::collections::HashSet<_>>()).await?;
+        let members = chat::member_ids(&self.app, id).await?;
         for (socket, session, user) in sockets {
             match (members.contains(&user), session.has_seat(id)) {
                 (true, false) => {
@@ -295,13 +315,14 @@ impl<A: Adapter> FanOut<A> {
 
     /// Sees to it that there is a lane for each of these conversations.
     async fn open_lanes(&mut self, ids: impl IntoIterator<Item = ConversationId>) -> Result<()> {
-        let missing: Vec<_> = ids.into_iter().filter(|id| !self.lanes.contains_key(id)).collect();
+        let wanted: HashSet<_> = ids.into_iter().collect();
+        if self.lanes.len() > self.crowded {
+            self.lanes.retain(|id, lane| *id == EVERYONE || wanted.contains(id) || !lane.crowd.is_empty());
+            self.crowded = FEW_LANES.max(2 * self.lanes.len());
+        }
+        let missing: Vec<_> = wanted.into_iter().filter(|id| !self.lanes.contains_key(id)).collect();
         if missing.is_empty() {
             return Ok(());
-        }
-        if self.lanes.len() > self.crowded {
-            self.lanes.retain(|id, lane| *id == EVERYONE || !lane.crowd.is_empty());
-            self.crowded = FEW_LANES.max(2 * self.lanes.len());
         }
         for reach in chat::reaches(&self.app, missing).await? {
             self.lanes.insert(reach.id, Lane::new(&self.app, reach));
@@ -355,16 +376,18 @@ impl<A: Adapter> FanOut<A> {
         }
         let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Ok(Joined::Hears) };
         self.open_lanes(conversations.iter().map(|(id, _)| *id)).await?;
-        let is_in = session.has_seat(EVERYONE);
-        if !is_in && let Some(not_yet) = self.what_is_missing(conversations) {
+        // What it hears already it has not missed.
+        let new: Vec<_> = conversations.iter().filter(|(id, _)| !session.has_seat(*id)).copied().collect();
+        if let Some(not_yet) = self.what_is_missing(&new) {
             return Ok(not_yet);
         }
-        if is_in {
-            // Somebody else's, or another token's, from now on.
-            socket.leave_all();
-        } else if self.send_recent(socket, conversations).is_err() {
+        if self.send_recent(socket, &new).is_err() {
             Sender { app: &self.app, io: &self.io }.cut(socket);
             return Ok(Joined::Hears);
+        }
+        if session.has_seat(EVERYONE) {
+            // Somebody else's, or another token's, from now on.
+            socket.leave_all();
         }
         let mut seats = Vec::with_capacity(conversations.len());
         for (id, offset) in conversations {
@@ -385,12 +408,20 @@ impl<A: Adapter> FanOut<A> {
 
     /// What must be done before a socket can hear these conversations from where it is.
     fn what_is_missing(&self, conversations: &[(ConversationId, Option<i64>)]) -> Option<Joined> {
+        let config = &self.app.config.gateway;
+        let (mut messages, mut bytes) = (config.send_queue.get() / 2, config.send_queue_bytes.get() / 2);
         conversations.iter().find_map(|(id, offset)| {
             let (conversation, offset, lane) = (*id, (*offset)?, self.lanes.get(id)?);
             if offset > lane.seq {
                 return Some(Joined::Ahead { conversation, seq: lane.seq });
             }
-            let is_kept = lane.recent_after(offset, self.replay_limit()).is_some();
+            // What is sent at once must not fill the client's queue, however many conversations it is of.
+            let mut fits = |encoded: &Encoded| {
+                let left = messages.checked_sub(1).zip(bytes.checked_sub(encoded.len()));
+                left.map(|left| (messages, bytes) = left).is_some()
+            };
+            let is_kept =
+                lane.recent_after(offset, self.replay_limit()).is_some_and(|mut recent| recent.all(&mut fits));
             (!is_kept).then_some(Joined::Behind { conversation, seq: lane.seq })
         })
     }
@@ -525,6 +556,8 @@ impl<A: Adapter> Sender<'_, A> {
     }
 
     async fn send_change(&self, lane: &mut Lane, number: i64, message: &Message) -> Result<()> {
+        // What it was before must not come behind what it is now.
+        self.catch_up(lane, message.seq).await?;
         let encoded = Encoded::of(message)?;
         lane.change = number;
         if let Err(error) = self.io.to(attentive(lane.id)).emit(names::CHANGED, &encoded.json).await {

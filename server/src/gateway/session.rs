@@ -24,7 +24,7 @@ use crate::chat::{self, ConversationId, Refusal};
 use crate::event::Event;
 use crate::presence::{Person, Stay};
 
-/// How many requests of one socket are answered at a time.
+/// How many requests of one socket may wait to be answered.
 const MAX_REQUESTS: usize = 16;
 /// How often others are told that somebody writes.
 const TYPING_PAUSE: Duration = Duration::from_secs(1);
@@ -52,9 +52,17 @@ struct State<A: Adapter> {
     stay: Option<Stay>,
     /// When others were last told that it writes.
     typed_at: Option<Instant>,
-    /// Requests that are being answered.
-    requests: usize,
+    /// Requests that wait while a task answers them, one after the other.
+    requests: Option<VecDeque<Asked<A>>>,
     waiting: VecDeque<Inbound<A>>,
+}
+
+/// What somebody wants to be answered.
+struct Asked<A: Adapter> {
+    identity: Identity,
+    request: Request,
+    payload: Value,
+    ack: Option<AckSender<A>>,
 }
 
 /// An event from the client. A payload that is missing is null.
@@ -76,7 +84,7 @@ impl<A: Adapter> Session<A> {
             attentive: None,
             stay: None,
             typed_at: None,
-            requests: 0,
+            requests: None,
             waiting: VecDeque::new(),
         };
         app.metrics.sockets.up();
@@ -114,18 +122,36 @@ impl<A: Adapter> Session<A> {
                 self.mention_typing(state, chat::socket::conversation_of(&payload), author);
             }
             (Inbound::Request { request, payload, ack }, Some(identity)) => {
-                if state.requests >= MAX_REQUESTS {
-                    return chat::socket::refuse_if_asked(ack, Refusal::Overloaded);
+                let asked = |ack| Asked { identity: identity.clone(), request, payload, ack };
+                match &mut state.requests {
+                    Some(requests) if requests.len() >= MAX_REQUESTS => {
+                        chat::socket::refuse_if_asked(ack, Refusal::Overloaded);
+                    }
+                    Some(requests) => requests.push_back(asked(ack)),
+                    None => {
+                        state.requests = Some(VecDeque::from([asked(ack)]));
+                        tokio::spawn(self.clone().answer());
+                    }
                 }
-                state.requests += 1;
-                let (session, identity) = (self.clone(), identity.clone());
-                tokio::spawn(async move {
-                    chat::socket::answer(&session.app, &identity, request, &payload, ack).await;
-                    session.state().requests -= 1;
-                });
             }
             (inbound, None) => refuse(inbound),
         }
+    }
+
+    /// Answers what is asked in the order in which it comes: of two changes of one thing the later one holds.
+    async fn answer(self: Arc<Self>) {
+        while let Some(Asked { identity, request, payload, ack }) = self.next_asked() {
+            chat::socket::answer(&self.app, &identity, request, &payload, ack).await;
+        }
+    }
+
+    fn next_asked(&self) -> Option<Asked<A>> {
+        let mut state = self.state();
+        let next = state.requests.as_mut().and_then(VecDeque::pop_front);
+        if next.is_none() {
+            state.requests = None;
+        }
+        next
     }
 
     /// Others need not hear of each key.

@@ -27,13 +27,21 @@ pub struct Watch {
     seen: HashSet<i64>,
     /// How conversations stood that were touched lately.
     reached: HashMap<ConversationId, Reach>,
+    /// As of which version the members were told of each conversation that was ever touched.
+    versions: HashMap<ConversationId, i64>,
     /// When all of them were last read.
     read_at: OffsetDateTime,
 }
 
 impl Watch {
     pub fn new(app: App) -> Self {
-        Self { app, seen: HashSet::new(), reached: HashMap::new(), read_at: OffsetDateTime::now_utc() }
+        Self {
+            app,
+            seen: HashSet::new(),
+            reached: HashMap::new(),
+            versions: HashMap::new(),
+            read_at: OffsetDateTime::now_utc(),
+        }
     }
 
     pub async fn run(mut self) {
@@ -71,7 +79,7 @@ impl Watch {
         let before = std::mem::take(&mut self.reached);
         for reach in touched {
             let known = before.get(&reach.id);
-            let members_changed = known.is_none_or(|known| known.version != reach.version);
+            let members_changed = self.versions.insert(reach.id, reach.version) != Some(reach.version);
             if known != Some(&reach) || reach.id == EVERYONE {
                 self.app.events.publish(Event::LogReaches { reach, members_changed }).await;
             }

@@ -1,7 +1,7 @@
 //! The table `nodes`: servers that run.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ConnectionTrait};
 use time::OffsetDateTime;
 
@@ -20,11 +20,16 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-pub async fn refresh(db: &impl ConnectionTrait, id: &str) -> Result<()> {
-    let node = ActiveModel { id: Set(id.to_owned()), seen_at: Set(OffsetDateTime::now_utc()) };
-    let again = OnConflict::column(Column::Id).update_column(Column::SeenAt).to_owned();
-    Entity::insert(node).on_conflict(again).exec_without_returning(db).await?;
-    Ok(())
+/// Notes that a node runs; whether it is noted anew, with nobody there yet.
+pub async fn refresh(db: &impl ConnectionTrait, id: &str) -> Result<bool> {
+    let now = OffsetDateTime::now_utc();
+    let again = Entity::update_many().col_expr(Column::SeenAt, Expr::value(now)).filter(Column::Id.eq(id));
+    if again.exec(db).await?.rows_affected > 0 {
+        return Ok(false);
+    }
+    let node = ActiveModel { id: Set(id.to_owned()), seen_at: Set(now) };
+    Entity::insert(node).exec_without_returning(db).await?;
+    Ok(true)
 }
 
 /// Forgets a node, and who was there.

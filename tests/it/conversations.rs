@@ -1,5 +1,7 @@
 //! Rooms and direct conversations: who sees, hears and says what.
 
+use natter::accounts;
+use natter::chat::{self, Room};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -376,4 +378,29 @@ async fn another_node_hears_rooms_and_members(#[values(Sqlite, Postgres)] storag
     let gone = ann.request(&app, Method::DELETE, &format!("{LIST}{id}/members/{}/", bob.id.0)).answer().await;
     assert_eq!(gone.status, 204);
     assert_eq!(wire.told("conversation-left").await, json!({ "conversation": id }));
+}
+
+/// Beyond a thousand conversations, those that nobody hears are forgotten: but not those that somebody is just about to.
+#[tokio::test]
+async fn who_comes_where_there_are_many_conversations_hears_all_of_theirs() {
+    let app = start(Sqlite).await;
+    let mut crowd = Vec::new();
+    for name in ["ann", "bob", "eve"] {
+        let person = Person::join(&app, name).await;
+        let user = accounts::find_user(&app.app, person.id).await.unwrap();
+        for number in 0..400 {
+            chat::open_room(&app.app, &user, Room::Open, format!("{name} {number}")).await.unwrap();
+        }
+        crowd.push(Wire::attend(&app, &person, &json!({})).await);
+    }
+    drop(crowd);
+    let zoe = Person::join(&app, "zoe").await;
+    let (old, new) = (2, room(&app, &zoe, "open").await);
+    let join = zoe.post(&app, &format!("{LIST}{old}/members/")).json(&json!({})).answer().await;
+    assert_eq!(join.status, 201);
+    let mut wire = Wire::attend(&app, &zoe, &json!({ old.to_string(): 0, new.to_string(): 0 })).await;
+    for id in [old, new] {
+        assert_eq!(say(&app, &zoe, id, "here?").await.0, 201);
+        assert_eq!(wire.told("server-got-message").await["conversation"], id);
+    }
 }

@@ -1,8 +1,14 @@
 //! Messages that their authors change and take back.
 
+use std::sync::Arc;
+
+use natter::chat::message::{self, NewMessage};
+use natter::chat::{self, EVERYONE, conversation};
+use natter::event::Event;
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::support::answer::Ask;
 use crate::support::app::Storage::{self, Postgres, Sqlite};
@@ -152,4 +158,54 @@ async fn many_changes_at_once_are_all_heard_as_they_end(#[values(Sqlite, Postgre
     let mut kept = page["results"].as_array().unwrap().clone();
     kept.reverse();
     assert_eq!(last, kept);
+}
+
+/// As when the server is busy with others' messages, or another node was faster.
+#[rstest]
+#[tokio::test]
+async fn what_a_message_was_is_never_heard_behind_what_it_is(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let (ann, bob) = (Person::join(&app, "ann").await, Person::join(&app, "bob").await);
+    let mut b = Wire::attend(&app, &bob, &json!({})).await;
+    let (text, email) = ("regretted".to_owned(), Arc::from(ann.email.as_str()));
+    let created_at = OffsetDateTime::now_utc();
+    let transaction = app.app.database.begin().await.unwrap();
+    let seq = conversation::take_seqs(&transaction, EVERYONE, 1).await.unwrap();
+    let row = NewMessage { seq, author: ann.id, email, text, client_offset: None, created_at };
+    message::insert_all(&transaction, EVERYONE, std::iter::once(row)).await.unwrap();
+    transaction.commit().await.unwrap();
+    let posted = chat::missed(&app.app, EVERYONE, 0, 1).await.unwrap();
+    chat::delete(&app.app, ann.id, EVERYONE, seq).await.unwrap();
+    app.app.events.publish(Event::MessagesPosted(posted)).await;
+    Wire::enter(&app, &ann).await.post("marker").await;
+
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|(_, line)| line != "ann@ref.example: marker") {
+        let event = b.event().await;
+        if let Some(line) = event.data["message"].as_str() {
+            heard.push((event.name, line.to_owned()));
+        }
+    }
+    let changed = heard.iter().position(|(name, _)| name == "message-changed").unwrap();
+    assert!(changed > 0, "the message comes before its change: {heard:?}");
+    assert!(heard[changed..].iter().all(|(_, line)| line != "ann@ref.example: regretted"), "{heard:?}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_edits_in_a_row_the_last_one_holds(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let ann = Person::join(&app, "ann").await;
+    let mut wire = Wire::attend(&app, &ann, &json!({})).await;
+    wire.post("0").await;
+    for round in 0..5 {
+        let texts: Vec<_> = (0..15).map(|number| format!("{round}-{number}")).collect();
+        for text in &texts {
+            wire.emit_with_ack("edit-message", &json!({ "seq": 1, "message": text })).await;
+        }
+        // Answered in order, too.
+        assert_eq!(wire.ask("who-is-here", &json!({})).await["ok"], true);
+        let page = ann.get(&app, "/api/messages/").answer().await.json();
+        assert_eq!(page["results"][0]["message"], format!("ann@ref.example: {}", texts[14]));
+    }
 }

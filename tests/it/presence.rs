@@ -1,6 +1,7 @@
 //! Who is here, and who writes.
 
 use rstest::rstest;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::answer::Ask;
@@ -108,4 +109,17 @@ async fn strangers_do_not_learn_who_is_here(#[values(Sqlite, Postgres)] storage:
     let app = start(storage).await;
     let answer = app.get("/api/presence/").answer().await;
     assert_eq!(answer.said(), (403, r#"{"detail":"Authentication credentials were not provided."}"#));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_node_that_others_took_for_dead_says_again_who_is_there(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let ann = Person::join(&app, "ann").await;
+    let _wire = Wire::enter(&app, &ann).await;
+    let noted = async || while app.count("presences").await == 0 {};
+    within_deadline(noted()).await;
+    app.app.database.write().execute_unprepared("DELETE FROM nodes").await.unwrap();
+    assert_eq!(app.count("presences").await, 0);
+    within_deadline(noted()).await;
 }

@@ -5,7 +5,7 @@ import { coalesced, persistently } from "./backoff";
 import { Composer } from "./composer";
 import { answered, Connection, type State } from "./connection";
 import { DeletingDialog, MembersDialog, OpeningDialog, prepareDialogs } from "./dialogs";
-import { button, find } from "./element";
+import { button, element, find } from "./element";
 import { History } from "./history";
 import { fromServer, type Text, t } from "./language";
 import { isTooLong, type Message } from "./message";
@@ -88,6 +88,7 @@ const outbox = new Outbox(connection, timeline, history, rooms, user, {
 const composer = new Composer(find("composer"), find("m"), find("editing"), find("cancel-edit"), {
   send: (text) => void outbox.send(text),
   edit,
+  delete: (message) => deleting.open(message),
   lastEditable: () => timeline.lastEditable(),
   types: () => connection.types(rooms.current),
 });
@@ -105,6 +106,7 @@ async function start() {
   sidebar.hidden = menu.hidden = false;
   find("sign-out").addEventListener("submit", (event) => leave(event));
   addEventListener("hashchange", () => void show(wanted()));
+  if (location.hash && rooms.get(Number(location.hash.slice(1))) === undefined) tell(t("There is no such room."));
   menu.addEventListener("click", () => setMenu(!isMenuOpen()));
   find("skip").addEventListener("click", (event) => {
     event.preventDefault();
@@ -229,7 +231,7 @@ function leave(event: Event) {
 function showState(now: State) {
   if (state.dataset.state === now) return;
   state.dataset.state = now;
-  state.textContent = t(STATES[now]);
+  state.replaceChildren(element("span", "", t(STATES[now])));
   showBanner();
 }
 

@@ -10,6 +10,8 @@ interface Listener {
   send(text: string): void;
   /** Whether the message has this text now. */
   edit(message: Message, text: string): Promise<boolean>;
+  /** A message was emptied. */
+  delete(message: Message): void;
   /** The message that ↑ edits. */
   lastEditable(): Message | undefined;
   types(): void;
@@ -71,8 +73,11 @@ export class Composer {
 
   private submit() {
     const text = this.field.value;
-    if (text.trim() === "") return;
     const { edited } = this;
+    if (text.trim() === "") {
+      if (edited) this.empty(edited);
+      return;
+    }
     if (edited) {
       this.cancel();
       if (text !== senderAndText(edited)[1]) void this.edit(edited, text);
@@ -82,6 +87,11 @@ export class Composer {
       this.set("");
     }
     this.field.focus();
+  }
+
+  private empty(message: Message) {
+    this.cancel();
+    this.listener.delete(message);
   }
 
   /** A text that is not taken is given back. */

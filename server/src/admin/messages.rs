@@ -6,6 +6,7 @@ use super::table::{self, Action, Column, Filter, Options, Table, brief, named, y
 use crate::admin;
 use crate::chat::message::{self, Stored};
 use crate::error::Result;
+use crate::http::language::translate;
 use crate::listing::{Found, Wanted};
 
 pub struct Messages;
@@ -55,7 +56,9 @@ impl Table for Messages {
     }
 
     fn name(message: &Stored) -> String {
-        let name = named("Message {id} of {user}", message.id, Some(&message.author_email));
+        let name = named("Message {id} of {user}", message.seq, Some(&message.author_email));
+        let name =
+            translate("{message} in conversation {id}").with("message", name).with("id", message.conversation_id.0);
         format!("{name}: {}", brief(text(message), NAMED))
     }
 

@@ -127,9 +127,17 @@ pub async fn change_profile(app: &App, user: User, change: ProfileChange) -> Res
     if let Some(password) = password {
         password_hash = Some(hash_password(app, password, Some(&user)).await?);
     }
+    let is_password = password_hash.is_some();
     let change = UserChange { email, password_hash, first_name, last_name };
 
     let transaction = app.database.begin().await?;
+    if is_password {
+        // Whoever is being shut out by a new password must not set another one behind it.
+        let now = user::lock(&transaction, &[user.id]).await?.pop();
+        if now.is_none_or(|now| now.password_hash != user.password_hash) {
+            return Err(OUTDATED);
+        }
+    }
     let user = change_user(&transaction, user, change).await?;
     transaction.commit().await?;
     Ok(user)
@@ -144,12 +152,23 @@ pub async fn change_user(transaction: &impl ConnectionTrait, user: User, change:
     let (logs_out, voids) = (change.password_hash.is_some(), change.password_hash.is_some() || change.email.is_some());
     let user = user::update(transaction, user, change).await?;
     if logs_out {
-        end_sessions(transaction, &session::ids_of_user(transaction, user.id).await?).await?;
+        end_all_sessions(transaction, user.id, None).await?;
     }
     if voids {
         password_reset::delete_of_user(transaction, user.id).await?;
     }
     Ok(user)
+}
+
+/// However many there are, but for one that is `spared`.
+async fn end_all_sessions(transaction: &impl ConnectionTrait, user: UserId, spared: Option<i64>) -> Result<()> {
+    loop {
+        let sessions = session::ids_of_user_but(transaction, user, spared).await?;
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        end_sessions(transaction, &sessions).await?;
+    }
 }
 
 /// Changes what a stranger at an open browser must not: the user's current password is asked for.
@@ -364,9 +383,8 @@ pub async fn sign_out_device(app: &App, user: &User, id: DeviceId) -> Result<()>
 
 /// Signs all devices of a user out but the current one.
 pub async fn sign_out_others(app: &App, user: &User, current: DeviceId) -> Result<()> {
-    let others = session::ids_of_user_but(app.database.read(), user.id, current.session()).await?;
     let transaction = app.database.begin().await?;
-    end_sessions(&transaction, &others).await?;
+    end_all_sessions(&transaction, user.id, current.session()).await?;
     transaction.commit().await?;
     loop {
         let transaction = app.database.begin().await?;

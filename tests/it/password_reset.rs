@@ -1,7 +1,7 @@
 //! `POST /api/users/reset-password/`, `/password-reset/`, and the links that they lead to.
 
 use futures_util::future::join_all;
-use natter::accounts::{self, Origin};
+use natter::accounts::{self, Origin, ProfileChange};
 use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
@@ -355,4 +355,20 @@ async fn whoever_was_let_in_by_the_old_password_just_before_gets_nothing(#[value
     accounts::issue_token(inside, &let_in, &origin).await.unwrap_err();
     accounts::open_session(inside, &let_in, &origin).await.unwrap_err();
     assert_eq!((app.count("tokens").await, app.count("sessions").await), (0, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_password_that_is_being_changed_meanwhile_does_not_replace_the_new_one(
+    #[values(Sqlite, Postgres)] storage: Storage,
+) {
+    let log = Log::listen();
+    let app = start(storage).await;
+    let ann = Person::join(&app, "ann").await;
+    let before = accounts::find_user(&app.app, ann.id).await.unwrap();
+    ask(&app, &ann.email).await;
+    assert_eq!(choose(&app, &link(&app, &log, 1).await, NEW_PASSWORD).await.status, 302);
+    let change = ProfileChange { password: Some("an intruder's".to_owned()), ..ProfileChange::default() };
+    accounts::change_profile(&app.app, before, change).await.unwrap_err();
+    assert!(accounts::authenticate(&app.app, &ann.email, NEW_PASSWORD.to_owned()).await.unwrap().is_some());
 }

@@ -22,8 +22,8 @@ pub enum DeviceId {
 
 impl DeviceId {
     /// The session of this number, as far as it is one. No row has the number 0.
-    pub fn session(self) -> i64 {
-        if let Self::Session(id) = self { id } else { 0 }
+    pub fn session(self) -> Option<i64> {
+        if let Self::Session(id) = self { Some(id) } else { None }
     }
 
     pub fn token(self) -> TokenId {
@@ -117,7 +117,7 @@ pub struct Wanted {
 /// The current device, then those used last.
 pub async fn page(db: &impl ConnectionTrait, wanted: Wanted, offset: u64, limit: u64) -> Result<Vec<Device>> {
     let Wanted { user, current, token_age } = wanted;
-    let mut query = session::devices_of_user(user, current.session());
+    let mut query = session::devices_of_user(user, current.session().unwrap_or_default());
     query.union(UnionType::All, token::devices_of_user(user, token_age, current.token()));
     for column in ["is_current", "last_used_at", "id"] {
         query.order_by(column, Order::Desc);

@@ -87,6 +87,7 @@ async fn show(
 async fn change(
     State(app): State<App>,
     caller: CurrentUser,
+    ClientAddress(address): ClientAddress,
     WithRejection(Path(id), _): WithRejection<Path<String>, Error>,
     Data(data): Data,
 ) -> Result<Json<UserRecord>> {
@@ -96,6 +97,9 @@ async fn change(
         return Err(Error::PermissionDenied);
     }
     let change = profile_change_from(&data)?;
+    if change.password.is_some() {
+        app.attempts.count(address)?;
+    }
     Ok(Json(accounts::change_profile(&app, user, change).await?.into()))
 }
 

@@ -43,7 +43,7 @@ impl Related<user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// How many sessions are ended by one statement. Nobody has as many, and of expired ones the rest goes next time.
+/// How many sessions are ended by one statement. Of expired ones the rest goes next time.
 const AT_ONCE: u64 = 10_000;
 
 /// The session with this key and its user, unless it has expired.
@@ -130,12 +130,10 @@ pub async fn count_token(db: &impl ConnectionTrait, session: &Session) -> Result
     Ok(update.exec(db).await?.rows_affected == 1)
 }
 
-pub async fn ids_of_user(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<i64>> {
-    ids(db, Column::UserId.eq(user)).await
-}
-
-pub async fn ids_of_user_but(db: &impl ConnectionTrait, user: UserId, spared: i64) -> Result<Vec<i64>> {
-    ids(db, Column::UserId.eq(user).and(Column::Id.ne(spared))).await
+/// Some of a user's, or all if there are not many, but for one that is `spared`.
+pub async fn ids_of_user_but(db: &impl ConnectionTrait, user: UserId, spared: Option<i64>) -> Result<Vec<i64>> {
+    let of_user = Column::UserId.eq(user);
+    ids(db, spared.into_iter().fold(of_user, |those, spared| those.and(Column::Id.ne(spared)))).await
 }
 
 pub async fn ids_of_expired(db: &impl ConnectionTrait) -> Result<Vec<i64>> {

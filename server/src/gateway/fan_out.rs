@@ -291,7 +291,11 @@ impl<A: Adapter> FanOut<A> {
                 (true, false) => {
                     self.open_lanes([id]).await?;
                     let Some(lane) = self.lanes.get_mut(&id) else { continue };
-                    session.take_seat(id, sit(&socket, lane, Hears::All));
+                    if !session.take_seat(id, sit(&socket, lane, Hears::All)) || !socket.connected() {
+                        // It has gone meanwhile, and nobody else would take it out of its rooms any more.
+                        socket.leave_all();
+                        continue;
+                    }
                     tell(&socket, names::CONVERSATION_JOINED, &json!({ "conversation": id, "seq": lane.seq }));
                 }
                 (true, true) => tell(&socket, names::CONVERSATION_CHANGED, &json!({ "conversation": id })),

@@ -214,12 +214,13 @@ impl<A: Adapter> Session<A> {
         !state.is_over
     }
 
-    /// One conversation more.
-    pub fn take_seat(&self, conversation: ConversationId, seat: Seat) {
+    /// One conversation more; false where the server has ended the socket meanwhile.
+    pub fn take_seat(&self, conversation: ConversationId, seat: Seat) -> bool {
         let mut state = self.state();
         if !state.is_over {
             state.seats.push((conversation, seat));
         }
+        !state.is_over
     }
 
     /// One less.
@@ -243,8 +244,12 @@ impl<A: Adapter> Session<A> {
         state.attentive = None;
         state.stay = None;
         let waiting = std::mem::take(&mut state.waiting);
+        let asked = state.requests.as_mut().map(std::mem::take).unwrap_or_default();
         drop(state);
         waiting.into_iter().for_each(refuse);
+        for Asked { ack, .. } in asked {
+            chat::socket::refuse_if_asked(ack, Refusal::Unauthenticated);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State<A>> {

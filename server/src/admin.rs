@@ -164,19 +164,21 @@ pub async fn activate(app: &App, by: &Actor, ids: &[UserId]) -> Result<usize> {
     Ok(users.len())
 }
 
-/// Takes tokens back; their sockets are disconnected on every node.
+/// Takes tokens back; their sockets are disconnected on every node. One that was made for a session goes with it, as the
+/// browser's page would get another.
 pub async fn revoke_tokens(app: &App, by: &Actor, ids: &[TokenId]) -> Result<usize> {
     let transaction = app.database.begin().await?;
     let tokens = token::by_ids(&transaction, ids).await?;
     for (token, owner) in &tokens {
-        accounts::take_back(&transaction, token.id).await?;
-        let deed = Deed {
-            act: Act::RevokeToken,
-            object: owner.as_ref().map_or("", |owner| &owner.email),
-            object_id: Some(token.user_id.0),
-            details: format!("token {}", token.id.0),
-        };
-        audit::record(&transaction, by, deed).await?;
+        let deed = |act, details| Deed::on_owner(act, token.user_id, owner.as_ref(), details);
+        audit::record(&transaction, by, deed(Act::RevokeToken, format!("token {}", token.id.0))).await?;
+        match token.session_id {
+            Some(session) => {
+                accounts::end_sessions(&transaction, &[session]).await?;
+                audit::record(&transaction, by, deed(Act::EndSession, format!("session {session}"))).await?;
+            }
+            None => accounts::take_back(&transaction, token.id).await?,
+        }
     }
     transaction.commit().await?;
     Ok(tokens.len())
@@ -188,12 +190,8 @@ pub async fn end_sessions(app: &App, by: &Actor, ids: &[i64]) -> Result<usize> {
     let sessions = session::by_ids(&transaction, ids).await?;
     for (session, user) in &sessions {
         accounts::end_sessions(&transaction, &[session.id]).await?;
-        let deed = Deed {
-            act: Act::EndSession,
-            object: user.as_ref().map_or("", |user| &user.email),
-            object_id: Some(session.user_id.0),
-            details: format!("session {}", session.id),
-        };
+        let details = format!("session {}", session.id);
+        let deed = Deed::on_owner(Act::EndSession, session.user_id, user.as_ref(), details);
         audit::record(&transaction, by, deed).await?;
     }
     transaction.commit().await?;

@@ -11,7 +11,7 @@ use crate::support::app::Storage::{self, Postgres, Sqlite};
 use crate::support::app::{TestApp, start, start_with};
 use crate::support::browser::Browser;
 use crate::support::person::{PASSWORD, Person};
-use crate::support::staff::{Staff, column, led_to};
+use crate::support::staff::{Staff, column, ids, led_to};
 use crate::support::wire::Wire;
 
 async fn sign_in(app: &TestApp, email: &str, password: &str) -> u16 {
@@ -191,4 +191,22 @@ async fn a_users_tokens_and_sessions_are_on_their_page_and_revoked_there(#[value
     assert_eq!(browser.get("/").answer().await.status, 200);
     assert_eq!(led_to(&staff.act("sessions", "end", &[2]).await), (302, "/admin/sessions/?done=end&count=1"));
     assert_eq!(browser.get("/").answer().await.status, 302);
+}
+
+/// The page of a browser derives another token at once, for as long as its session lasts.
+#[rstest]
+#[tokio::test]
+async fn a_token_that_a_page_uses_is_revoked_with_its_session(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let staff = Staff::join(&app, "staff").await;
+    let ann = Person::join(&app, "ann").await;
+    let (browser, other) = (Browser::logged_in(&app, &ann.email).await, Browser::logged_in(&app, &ann.email).await);
+    assert_eq!(browser.get("/api/auth/token/").answer().await.status, 200);
+    let tokens = ids(&staff.page(&format!("/admin/tokens/?kind=session&user={}", ann.id.0)).await);
+    assert_eq!(led_to(&staff.act("tokens", "revoke", &tokens).await), (302, "/admin/tokens/?done=revoke&count=1"));
+    assert_eq!((browser.get("/").answer().await.status, other.get("/").answer().await.status), (302, 200));
+    assert_eq!(ann.get(&app, "/api/users/me/").answer().await.status, 200, "tokens of programs live on");
+    let page = staff.page("/admin/audit/?q=ann&sort=time").await;
+    assert_eq!(column(&page, "What"), ["revoke token", "end session"]);
+    assert_eq!(column(&page, "Details"), [format!("token {}", tokens[0]), "session 2".to_owned()]);
 }

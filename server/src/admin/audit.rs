@@ -120,6 +120,11 @@ impl<'a> Deed<'a> {
         Self { act, object: &user.email, object_id: Some(user.id.0), details: String::new() }
     }
 
+    /// On what somebody has, who may be gone since.
+    pub fn on_owner(act: Act, id: UserId, owner: Option<&'a User>, details: String) -> Self {
+        Self { act, object: owner.map_or("", |owner| &owner.email), object_id: Some(id.0), details }
+    }
+
     #[must_use]
     pub fn with(self, details: impl Into<String>) -> Self {
         Self { details: details.into(), ..self }

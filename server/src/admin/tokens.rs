@@ -44,7 +44,9 @@ impl Table for Tokens {
         key: "revoke",
         label: "Revoke",
         done: "Tokens revoked",
-        warning: Some("Clients that use these tokens are disconnected, and have to sign in again."),
+        warning: Some(
+            "Clients that use these tokens are disconnected, and have to sign in again. Browsers whose pages do are logged out.",
+        ),
     }];
 
     fn id((token, _): &Self::Row) -> i64 {

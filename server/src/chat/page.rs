@@ -9,10 +9,10 @@ use axum::routing::get;
 
 use crate::app::App;
 use crate::error::Result;
+use crate::http::csrf;
 use crate::http::current_user::Browser;
 use crate::http::language::filters;
-use crate::http::page::{Page, to_login};
-use crate::http::{cookies, csrf};
+use crate::http::page::{Page, to_login, with_csrf_cookie};
 
 pub fn routes() -> Router<App> {
     Router::new().route("/", get(show).options(show))
@@ -40,7 +40,5 @@ async fn show(State(app): State<App>, Browser(browser): Browser, headers: Header
         is_staff: browser.user.is_staff,
         max_bytes: app.config.chat.max_message_bytes.get(),
     };
-    let mut response = Page(page).into_response();
-    cookies::set_csrf(&app, response.headers_mut(), &csrf_token);
-    Ok(response)
+    Ok(with_csrf_cookie(&app, Page(page).into_response(), &csrf_token))
 }

@@ -163,9 +163,22 @@ async fn what_is_not_there_is_not_found_and_other_methods_are_refused(#[values(S
     }
     assert_eq!(led_to(&staff.browser.get("/admin/users").answer().await), (301, "/admin/users/"));
     for (method, path) in
-        [(Method::GET, "/admin/users/act/"), (Method::POST, "/admin/audit/"), (Method::PUT, "/admin/")]
+        [(Method::PUT, "/admin/users/act/"), (Method::POST, "/admin/audit/"), (Method::PUT, "/admin/")]
     {
         let answer = staff.browser.signed(method.clone(), path).answer().await;
         assert_eq!(answer.status, 405, "{method} {path}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_a_form_was_sent_to_leads_back_when_it_is_opened(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let staff = Staff::join(&app, "staff").await;
+    for path in INSIDE.into_iter().filter(|path| path.ends_with("/act/") || path.ends_with("/password/")) {
+        let answer = staff.browser.get(path).answer().await;
+        let above = path.trim_end_matches("act/").trim_end_matches("password/");
+        assert_eq!(led_to(&answer), (302, above), "{path}");
+        staff.page(above).await;
     }
 }

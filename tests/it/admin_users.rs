@@ -161,6 +161,15 @@ async fn nobody_shuts_themselves_out(#[values(Sqlite, Postgres)] storage: Storag
         let answer = staff.act("users", action, &[ann.id.0, staff.person.id.0]).await;
         assert_eq!(answer.status, 403);
         assert!(answer.body.contains("yourself"), "{}", answer.body);
+
+        let (own, hers) = (staff.person.id.0.to_string(), ann.id.0.to_string());
+        let all = [("id", own.as_str()), ("id", &hers), ("action", action)];
+        let asked = staff.submit("/admin/users/act/", &all).await;
+        assert!(asked.body.contains("You are left out") && asked.body.contains("<li>ann@"), "{}", asked.body);
+        assert_eq!(ids(&asked.body), [ann.id.0]);
+        let alone = staff.submit("/admin/users/act/", &[("id", &own), ("action", action)]).await;
+        assert!(alone.body.contains("You are left out") && !alone.body.contains("confirmed"), "{}", alone.body);
+        assert!(!alone.body.contains("not there any more"), "{}", alone.body);
     }
     let page = staff.page(&format!("/admin/users/{}/", staff.person.id.0)).await;
     assert!(!page.contains(r#"name="action" value="deactivate""#), "{page}");

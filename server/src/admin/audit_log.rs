@@ -1,6 +1,6 @@
 //! The audit log's pages: nothing can be done with it.
 
-use super::audit::{self, Act, Actor, Entry};
+use super::audit::{self, Act, Entry};
 use super::page::{Cell, Site};
 use super::table::{Column, Filter, Options, Table};
 use crate::error::Result;
@@ -49,9 +49,5 @@ impl Table for AuditLog {
 
     async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<Entry>> {
         audit::by_ids(site.app.database.read(), ids).await
-    }
-
-    async fn perform(_: &Site, _: &Actor, _: &str, _: &[i64]) -> Result<usize> {
-        Ok(0)
     }
 }

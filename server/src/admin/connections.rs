@@ -2,7 +2,6 @@
 
 use sea_orm::Order;
 
-use super::audit::Actor;
 use super::page::{Cell, Site};
 use super::table::{Action, Column, Filter, Options, Table, named};
 use crate::admin;
@@ -53,6 +52,8 @@ impl Table for LiveConnections {
         warning: Some(
             "These clients are disconnected. To keep somebody away, end their sessions and tokens, or deactivate them.",
         ),
+        spares_oneself: false,
+        perform: |site, by, ids| Box::pin(admin::disconnect(&site.app, by, &site.connections, ids)),
     }];
 
     fn id(connection: &Connection) -> i64 {
@@ -81,10 +82,6 @@ impl Table for LiveConnections {
 
     async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<Connection>> {
         Ok(site.connections.by_ids(ids))
-    }
-
-    async fn perform(site: &Site, by: &Actor, _: &str, ids: &[i64]) -> Result<usize> {
-        admin::disconnect(&site.app, by, &site.connections, ids).await
     }
 }
 

@@ -7,7 +7,6 @@ use axum::response::Response;
 use axum::routing::get;
 use axum_extra::extract::WithRejection;
 
-use super::audit::Actor;
 use super::door::only;
 use super::page::{Cell, Shell, Site, Visit};
 use super::table::{Column, Facts, Filter, Options, Table};
@@ -84,10 +83,6 @@ impl Table for Conversations {
 
     async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<Row>> {
         with_counts(site, conversation::by_ids(site.app.database.read(), ids).await?).await
-    }
-
-    async fn perform(_: &Site, _: &Actor, _: &str, _: &[i64]) -> Result<usize> {
-        Ok(0)
     }
 }
 

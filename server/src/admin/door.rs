@@ -26,12 +26,12 @@ use crate::accounts::routes::sign_up_from;
 use crate::admin;
 use crate::app::App;
 use crate::error::{Error, Invalid, Result};
+use crate::http::csrf;
 use crate::http::current_user::Browser;
 use crate::http::data::Data;
 use crate::http::language::{filters, translate};
-use crate::http::page::{Page, keep_to_itself};
+use crate::http::page::{Page, keep_to_itself, with_csrf_cookie};
 use crate::http::parameters::Parameters;
-use crate::http::{cookies, csrf};
 
 pub const HOME: &str = "/admin/";
 pub const LOGIN: &str = "/admin/login/";
@@ -135,9 +135,7 @@ async fn show_setup(
     setup::check(&app, &key).await?;
     let csrf_token = csrf::token_for(&headers);
     let page = SetupPage { csrf_token: csrf_token.clone(), ..SetupPage::default() };
-    let mut response = Page(page).into_response();
-    cookies::set_csrf(&app, response.headers_mut(), &csrf_token);
-    Ok(response)
+    Ok(with_csrf_cookie(&app, Page(page).into_response(), &csrf_token))
 }
 
 async fn set_up(

@@ -1,8 +1,8 @@
 //! Messages, for staff to find, delete and restore.
 
-use super::audit::Actor;
+use super::door::HOME;
 use super::page::{Cell, Site};
-use super::table::{self, Action, Column, Filter, Options, Table, brief, named, yes_or_no};
+use super::table::{Action, Column, Filter, Options, Table, brief, named, yes_or_no};
 use crate::admin;
 use crate::chat::message::{self, Stored};
 use crate::error::Result;
@@ -25,7 +25,7 @@ impl Table for Messages {
         Column::sortable("author", "Author", |message| Cell::user(message.author_id.0, &message.author_email)),
         Column::sortable("conversation", "Conversation", |message| {
             let id = message.conversation_id.0;
-            Cell::Link { text: id.to_string(), href: format!("/admin/conversations/{id}/") }
+            Cell::Link { text: id.to_string(), href: format!("{HOME}conversations/{id}/") }
         }),
         Column::new("seq", "Number", |message| Cell::text(message.seq.to_string())),
         Column::new("text", "Text", |message| Cell::text(text(message))),
@@ -47,8 +47,17 @@ impl Table for Messages {
             label: "Delete",
             done: "Messages deleted",
             warning: Some("Nobody sees these texts any more. Staff can restore them."),
+            spares_oneself: false,
+            perform: |site, by, ids| Box::pin(admin::delete_messages(&site.app, by, ids)),
         },
-        Action { key: "restore", label: "Restore", done: "Messages restored", warning: None },
+        Action {
+            key: "restore",
+            label: "Restore",
+            done: "Messages restored",
+            warning: None,
+            spares_oneself: false,
+            perform: |site, by, ids| Box::pin(admin::restore_messages(&site.app, by, ids)),
+        },
     ];
 
     fn id(message: &Stored) -> i64 {
@@ -68,14 +77,6 @@ impl Table for Messages {
 
     async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<Stored>> {
         message::by_ids(site.app.database.read(), ids).await
-    }
-
-    async fn perform(site: &Site, by: &Actor, action: &str, ids: &[i64]) -> Result<usize> {
-        match action {
-            "delete" => admin::delete_messages(&site.app, by, ids).await,
-            "restore" => admin::restore_messages(&site.app, by, ids).await,
-            _ => Err(table::no_such_action()),
-        }
     }
 }
 

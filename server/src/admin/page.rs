@@ -10,13 +10,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
+use super::door::HOME;
 use super::staff::Staff;
 use crate::app::App;
 use crate::error::Error;
 use crate::gateway::connections::Connections;
 use crate::http::bar::Bar;
-use crate::http::page::Page;
-use crate::http::{cookies, csrf};
+use crate::http::csrf;
+use crate::http::page::{Page, with_csrf_cookie};
 
 /// What lists are read from.
 #[derive(Clone)]
@@ -71,14 +72,12 @@ impl FromRequestParts<App> for Visit {
 
 impl Visit {
     pub fn shell(&self, section: &'static str) -> Shell {
-        Shell { bar: Bar::of(&self.staff.user, "/admin/", self.csrf_token.clone()), section }
+        Shell { bar: Bar::of(&self.staff.user, HOME, self.csrf_token.clone()), section }
     }
 
     /// A page, with the cookie that goes with its forms.
     pub fn show(&self, app: &App, page: impl Template) -> Response {
-        let mut response = Page(page).into_response();
-        cookies::set_csrf(app, response.headers_mut(), &self.csrf_token);
-        response
+        with_csrf_cookie(app, Page(page).into_response(), &self.csrf_token)
     }
 }
 
@@ -91,7 +90,7 @@ impl Shell {
 
 /// The address of a section.
 pub fn address(section: &str) -> String {
-    if section.is_empty() { "/admin/".to_owned() } else { format!("/admin/{section}/") }
+    if section.is_empty() { HOME.to_owned() } else { format!("{HOME}{section}/") }
 }
 
 /// A value in a table or on a record's page.
@@ -121,7 +120,7 @@ impl Cell {
 
     /// A user by their e-mail.
     pub fn user(id: i64, email: &str) -> Self {
-        Self::Link { text: email.to_owned(), href: format!("/admin/users/{id}/") }
+        Self::Link { text: email.to_owned(), href: format!("{HOME}users/{id}/") }
     }
 
     /// For people, in English: templates translate what is of ours.

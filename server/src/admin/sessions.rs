@@ -2,7 +2,6 @@
 
 use time::OffsetDateTime;
 
-use super::audit::Actor;
 use super::page::{Cell, Site};
 use super::table::{Action, Column, Filter, Options, Table, named};
 use crate::accounts::User;
@@ -39,6 +38,8 @@ impl Table for Sessions {
         label: "End",
         done: "Sessions ended",
         warning: Some("These browsers are logged out at once, and what they are writing may be lost."),
+        spares_oneself: false,
+        perform: |site, by, ids| Box::pin(admin::end_sessions(&site.app, by, ids)),
     }];
 
     fn id((session, _): &Self::Row) -> i64 {
@@ -55,9 +56,5 @@ impl Table for Sessions {
 
     async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<Self::Row>> {
         session::by_ids(site.app.database.read(), ids).await
-    }
-
-    async fn perform(site: &Site, by: &Actor, _: &str, ids: &[i64]) -> Result<usize> {
-        admin::end_sessions(&site.app, by, ids).await
     }
 }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::door::HOME;
 use crate::accounts::user;
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -40,7 +41,7 @@ pub async fn invite(app: &App) -> Result<Option<String>> {
     }
     let key = crate::random::alphanumeric::<32>();
     *app.setup.0.lock().await = Some(hash_of(&key));
-    Ok(Some(format!("/admin/setup/{key}/")))
+    Ok(Some(format!("{HOME}setup/{key}/")))
 }
 
 /// # Errors

@@ -11,15 +11,16 @@ use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum_extra::extract::WithRejection;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt};
 use sea_orm::Order;
 use url::form_urlencoded;
 
 use super::audit::Actor;
-use super::door::only;
-use super::page::{Cell, Shell, Site, Visit};
+use super::door::{HOME, only};
+use super::page::{Cell, Shell, Site, Visit, address};
 use super::staff::Staff;
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -52,9 +53,6 @@ pub trait Table: Send + Sync + 'static {
     fn list(site: &Site, wanted: &Wanted) -> impl Future<Output = Result<Found<Self::Row>>> + Send;
 
     fn by_ids(site: &Site, ids: &[i64]) -> impl Future<Output = Result<Vec<Self::Row>>> + Send;
-
-    /// Does one of [`Self::ACTIONS`]; returns to how many rows it was done.
-    fn perform(site: &Site, by: &Actor, action: &str, ids: &[i64]) -> impl Future<Output = Result<usize>> + Send;
 }
 
 pub struct Column<Row> {
@@ -110,19 +108,38 @@ pub struct Action {
     pub done: &'static str,
     /// What is asked first, where it cannot be taken back or shuts somebody out.
     pub warning: Option<&'static str>,
+    /// Whether nobody may do it to themselves. Its rows are users then.
+    pub spares_oneself: bool,
+    pub perform: Perform,
+}
+
+/// Does it to the rows of these numbers; returns to how many it was done.
+pub type Perform = for<'a> fn(&'a Site, &'a Actor, &'a [i64]) -> BoxFuture<'a, Result<usize>>;
+
+/// What was done by a form, as the address names it, and as is said before a number.
+#[derive(Clone, Copy)]
+pub struct Outcome {
+    pub key: &'static str,
+    pub done: &'static str,
+}
+
+impl Action {
+    pub fn outcome(&self) -> Outcome {
+        Outcome { key: self.key, done: self.done }
+    }
 }
 
 /// The pages of a table.
 pub fn routes<T: Table>() -> Router<App> {
     Router::new()
-        .route(&format!("/admin/{}/", T::PATH), only(get(show_list::<T>)))
-        .route(&format!("/admin/{}/export.csv", T::PATH), only(get(export::<T>)))
-        .route(&format!("/admin/{}/act/", T::PATH), only(post(act::<T>)))
+        .route(&address(T::PATH), only(get(show_list::<T>)))
+        .route(&(address(T::PATH) + "export.csv"), only(get(export::<T>)))
+        .route(&(address(T::PATH) + "act/"), only(get(go_to_list::<T>).post(act::<T>)))
 }
 
 /// A page for each row, of a table that has no better one.
 pub fn record_route<T: Table>() -> Router<App> {
-    Router::new().route(&format!("/admin/{}/{{id}}/", T::PATH), only(get(show_record::<T>)))
+    Router::new().route(&(address(T::PATH) + "{id}/"), only(get(show_record::<T>)))
 }
 
 /// Reads what is wanted of a table from an address. What makes no sense there is as if it were left out.
@@ -162,7 +179,7 @@ struct Addresses<'a> {
 impl<'a> Addresses<'a> {
     fn of<T: Table>(wanted: &'a Wanted) -> Self {
         let filters = T::FILTERS.iter().filter_map(|filter| Some((filter.name, wanted.filter(filter.name)?)));
-        Self { path: format!("/admin/{}/", T::PATH), wanted, filters: filters.collect() }
+        Self { path: address(T::PATH), wanted, filters: filters.collect() }
     }
 
     fn with(&self, file: &str, sort: Option<(&str, &Order)>, page: u64) -> String {
@@ -235,7 +252,7 @@ impl Rows {
 
     fn under<T: Table>(heads: Vec<Head>, rows: &[T::Row], csrf_token: String, here: String) -> Self {
         let lines = rows.iter().map(|row| RowView { id: T::id(row), name: T::name(row), cells: linked::<T>(row) });
-        let act = format!("/admin/{}/act/", T::PATH);
+        let act = address(T::PATH) + "act/";
         Self { title: T::TITLE, act, csrf_token, here, heads, lines: lines.collect(), actions: T::ACTIONS }
     }
 }
@@ -251,7 +268,7 @@ fn linked<T: Table>(row: &T::Row) -> Vec<(&'static str, Cell)> {
         }
     }
     if let Some((_, first)) = cells.first_mut() {
-        *first = Cell::Link { text: first.shown(), href: format!("/admin/{}/{}/", T::PATH, T::id(row)) };
+        *first = Cell::Link { text: first.shown(), href: format!("{}{}/", address(T::PATH), T::id(row)) };
     }
     cells
 }
@@ -318,7 +335,7 @@ async fn show_list<T: Table>(site: Site, visit: Visit, parameters: Parameters) -
         shell: visit.shell(T::PATH),
         title: T::TITLE,
         searches: T::SEARCHES,
-        notice: notice(&parameters, &[T::ACTIONS]),
+        notice: notice(&parameters, T::ACTIONS.iter().map(Action::outcome)),
         path: addresses.path.clone(),
         search: wanted.search().to_owned(),
         sort: parameters.get("sort").filter(|_| wanted.sort.is_some()).map(str::to_owned),
@@ -384,11 +401,11 @@ async fn show_record<T: Table>(
     let row = T::by_ids(&site, &[id]).await?.into_iter().next().ok_or(Error::NotFound)?;
     let record = RecordPage {
         shell: visit.shell(T::PATH),
-        list: format!("/admin/{}/", T::PATH),
+        list: address(T::PATH),
         title: T::TITLE,
         name: T::name(&row),
         facts: Facts::of::<T>(&row),
-        act: format!("/admin/{}/act/", T::PATH),
+        act: address(T::PATH) + "act/",
         id,
         actions: T::ACTIONS,
     };
@@ -463,31 +480,37 @@ struct ConfirmPage {
     act: String,
     /// Number and name of what it is done to.
     rows: Vec<(i64, String)>,
+    /// Whether whoever asks was among them.
+    is_spared: bool,
     next: String,
+}
+
+/// For whoever reloads a question, or had to log in to answer it.
+async fn go_to_list<T: Table>(_: Staff) -> Response {
+    redirect(&address(T::PATH))
 }
 
 async fn act<T: Table>(site: Site, visit: Visit, form: Bytes) -> Result<Response> {
     let order = Request::read(&form)?;
-    let next = order.next.unwrap_or_else(|| format!("/admin/{}/", T::PATH));
+    let next = order.next.unwrap_or_else(|| address(T::PATH));
     let action = T::ACTIONS.iter().find(|action| action.key == order.action);
-    let action = action.ok_or_else(no_such_action)?;
-    let ids: Vec<_> = order.ids.into_iter().collect();
+    let action = action.ok_or(Error::Malformed("There is no such action.".into()))?;
+    let mut ids: Vec<_> = order.ids.into_iter().collect();
     if ids.is_empty() {
         return Ok(redirect(&with_notice(&next, NOTHING, 0)));
     }
     if let Some(warning) = action.warning.filter(|_| !order.is_confirmed) {
+        let own = visit.staff.user.id.0;
+        let is_spared = action.spares_oneself && ids.contains(&own);
+        ids.retain(|id| !is_spared || *id != own);
         let rows = T::by_ids(&site, &ids).await?;
         let rows = rows.iter().map(|row| (T::id(row), T::name(row))).collect();
-        let (shell, act) = (visit.shell(T::PATH), format!("/admin/{}/act/", T::PATH));
-        let page = ConfirmPage { shell, title: T::TITLE, warning, action, act, rows, next };
+        let (shell, act) = (visit.shell(T::PATH), address(T::PATH) + "act/");
+        let page = ConfirmPage { shell, title: T::TITLE, warning, action, act, rows, is_spared, next };
         return Ok(visit.show(&site.app, page));
     }
-    let count = T::perform(&site, &visit.staff.actor(), action.key, &ids).await?;
+    let count = (action.perform)(&site, &visit.staff.actor(), &ids).await?;
     Ok(redirect(&with_notice(&next, action.key, count)))
-}
-
-pub fn no_such_action() -> Error {
-    Error::Malformed("There is no such action.".into())
 }
 
 /// Said where nothing was selected.
@@ -507,8 +530,7 @@ impl Request {
                 }
                 "confirmed" => order.is_confirmed = true,
                 "next" => {
-                    order.next =
-                        Some(value.into_owned()).filter(|next| is_local_path(next) && next.starts_with("/admin/"));
+                    order.next = Some(value.into_owned()).filter(|next| is_local_path(next) && next.starts_with(HOME));
                 }
                 _ => {}
             }
@@ -529,15 +551,15 @@ pub fn with_notice(next: &str, done: &str, count: usize) -> String {
     format!("{path}?{}", query.finish())
 }
 
-/// What the address says was done, in the words of these actions.
-pub fn notice(parameters: &Parameters, actions: &[&[Action]]) -> Option<String> {
+/// What the address says was done, in the words of these outcomes.
+pub fn notice(parameters: &Parameters, outcomes: impl IntoIterator<Item = Outcome>) -> Option<String> {
     let done = parameters.get("done")?;
     if done == NOTHING {
         return Some(translate("Nothing was selected.").to_string());
     }
     let count: usize = parameters.get("count")?.parse().ok()?;
-    let action = actions.iter().copied().flatten().find(|action| action.key == done)?;
-    Some(format!("{}: {count}.", translate(action.done)))
+    let outcome = outcomes.into_iter().find(|outcome| outcome.key == done)?;
+    Some(format!("{}: {count}.", translate(outcome.done)))
 }
 
 /// This address, without what it says was done.

@@ -1,6 +1,6 @@
 //! Tokens, as staff see them: their keys are nowhere.
 
-use super::audit::Actor;
+use super::door::HOME;
 use super::page::{Cell, Site};
 use super::table::{Action, Column, Filter, Options, Table, named};
 use crate::accounts::User;
@@ -24,7 +24,7 @@ impl Table for Tokens {
             None => Cell::Nothing,
         }),
         Column::new("session", "Made for session", |(token, _)| match token.session_id {
-            Some(session) => Cell::Link { text: session.to_string(), href: format!("/admin/sessions/{session}/") },
+            Some(session) => Cell::Link { text: session.to_string(), href: format!("{HOME}sessions/{session}/") },
             None => Cell::Nothing,
         }),
         Column::new("client", "Client", |(token, _)| Cell::text(&token.client)),
@@ -47,6 +47,8 @@ impl Table for Tokens {
         warning: Some(
             "Clients that use these tokens are disconnected, and have to sign in again. Browsers whose pages do are logged out.",
         ),
+        spares_oneself: false,
+        perform: |site, by, ids| Box::pin(async move { admin::revoke_tokens(&site.app, by, &token_ids(ids)).await }),
     }];
 
     fn id((token, _): &Self::Row) -> i64 {
@@ -63,10 +65,6 @@ impl Table for Tokens {
 
     async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<Self::Row>> {
         token::by_ids(site.app.database.read(), &token_ids(ids)).await
-    }
-
-    async fn perform(site: &Site, by: &Actor, _: &str, ids: &[i64]) -> Result<usize> {
-        admin::revoke_tokens(&site.app, by, &token_ids(ids)).await
     }
 }
 

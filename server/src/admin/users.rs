@@ -7,15 +7,15 @@ use axum::Router;
 use axum::extract::Path;
 use axum::http::Uri;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum_extra::extract::WithRejection;
 use serde_json::{Map, Value};
 
-use super::audit::Actor;
 use super::door::only;
-use super::page::{Cell, Shell, Site, Visit};
+use super::page::{Cell, Shell, Site, Visit, address};
 use super::sessions::Sessions;
-use super::table::{self, Action, Column, Facts, Filter, Options, Rows, Table, yes_or_no};
+use super::staff::Staff;
+use super::table::{self, Action, Column, Facts, Filter, Options, Outcome, Rows, Table, yes_or_no};
 use super::tokens::Tokens;
 use crate::accounts::routes::{profile_change_from, sign_up_from};
 use crate::accounts::user::{self, User, UserId};
@@ -57,19 +57,32 @@ impl Table for Users {
             label: "Deactivate",
             done: "Users deactivated",
             warning: Some("They can no longer sign in, and are disconnected at once, wherever they are."),
+            spares_oneself: true,
+            perform: |site, by, ids| Box::pin(async move { admin::deactivate(&site.app, by, &user_ids(ids)).await }),
         },
-        Action { key: "activate", label: "Activate", done: "Users activated", warning: None },
+        Action {
+            key: "activate",
+            label: "Activate",
+            done: "Users activated",
+            warning: None,
+            spares_oneself: false,
+            perform: |site, by, ids| Box::pin(async move { admin::activate(&site.app, by, &user_ids(ids)).await }),
+        },
         Action {
             key: "make_staff",
             label: "Make staff",
             done: "Users made staff",
             warning: Some("They may do on this site whatever you may."),
+            spares_oneself: false,
+            perform: |site, by, ids| Box::pin(async move { admin::make_staff(&site.app, by, &user_ids(ids)).await }),
         },
         Action {
             key: "take_staff",
             label: "Take staff rights",
             done: "Users without staff rights now",
             warning: Some("They can no longer use this site."),
+            spares_oneself: true,
+            perform: |site, by, ids| Box::pin(async move { admin::take_staff(&site.app, by, &user_ids(ids)).await }),
         },
     ];
     const NEW: Option<(&'static str, &'static str)> = Some(("/admin/users/new/", "New user"));
@@ -89,17 +102,6 @@ impl Table for Users {
     async fn by_ids(site: &Site, ids: &[i64]) -> Result<Vec<User>> {
         user::by_ids(site.app.database.read(), &user_ids(ids)).await
     }
-
-    async fn perform(site: &Site, by: &Actor, action: &str, ids: &[i64]) -> Result<usize> {
-        let ids = user_ids(ids);
-        match action {
-            "deactivate" => admin::deactivate(&site.app, by, &ids).await,
-            "activate" => admin::activate(&site.app, by, &ids).await,
-            "make_staff" => admin::make_staff(&site.app, by, &ids).await,
-            "take_staff" => admin::take_staff(&site.app, by, &ids).await,
-            _ => Err(table::no_such_action()),
-        }
-    }
 }
 
 fn user_ids(ids: &[i64]) -> Vec<UserId> {
@@ -111,7 +113,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/admin/users/new/", only(get(show_new).post(create)))
         .route("/admin/users/{id}/", only(get(show).post(change)))
-        .route("/admin/users/{id}/password/", only(post(set_password)))
+        .route("/admin/users/{id}/password/", only(get(go_to_user).post(set_password)))
 }
 
 /// What a form for a user holds, and what is wrong with it.
@@ -175,13 +177,13 @@ async fn create(site: Site, visit: Visit, Data(data): Data) -> Result<Response> 
 }
 
 fn path_of(id: UserId) -> String {
-    format!("/admin/users/{}/", id.0)
+    format!("{}{}/", address(Users::PATH), id.0)
 }
 
 /// What is done on these pages only.
-const CREATED: Action = Action { key: "created", label: "Create", done: "Users created", warning: None };
-const CHANGED: Action = Action { key: "changed", label: "Save", done: "Users changed", warning: None };
-const PASSWORD_SET: Action = Action { key: "password", label: "Set password", done: "Passwords set", warning: None };
+const CREATED: Outcome = Outcome { key: "created", done: "Users created" };
+const CHANGED: Outcome = Outcome { key: "changed", done: "Users changed" };
+const PASSWORD_SET: Outcome = Outcome { key: "password", done: "Passwords set" };
 
 #[derive(Template)]
 #[template(path = "admin/user.html")]
@@ -216,10 +218,10 @@ async fn show(
     uri: Uri,
 ) -> Result<Response> {
     let user = find_user(&site.app, UserId(id)).await?;
-    let actions: [&[Action]; 4] =
-        [Users::ACTIONS, Tokens::ACTIONS, Sessions::ACTIONS, &[CREATED, CHANGED, PASSWORD_SET]];
+    let actions = [Users::ACTIONS, Tokens::ACTIONS, Sessions::ACTIONS].into_iter().flatten();
+    let outcomes = actions.map(Action::outcome).chain([CREATED, CHANGED, PASSWORD_SET]);
     let page = UserPage {
-        notice: table::notice(&parameters, &actions),
+        notice: table::notice(&parameters, outcomes),
         ..user_page(&site, &visit, &user, &table::here(&uri)).await?
     };
     Ok(visit.show(&site.app, page))
@@ -227,13 +229,14 @@ async fn show(
 
 async fn user_page(site: &Site, visit: &Visit, user: &User, here: &str) -> Result<UserPage> {
     let is_own = user.id == visit.staff.user.id;
-    let makes_sense = |action: &&Action| match action.key {
-        "deactivate" => user.is_active && !is_own,
+    let changes_something = |action: &Action| match action.key {
+        "deactivate" => user.is_active,
         "activate" => !user.is_active,
         "make_staff" => !user.is_staff,
-        "take_staff" => user.is_staff && !is_own,
-        _ => false,
+        "take_staff" => user.is_staff,
+        _ => true,
     };
+    let makes_sense = |action: &&Action| changes_something(action) && !(is_own && action.spares_oneself);
     Ok(UserPage {
         shell: visit.shell(Users::PATH),
         notice: None,
@@ -253,7 +256,7 @@ async fn owned<T: Table>(site: &Site, visit: &Visit, user: &User, here: &str) ->
     let wanted = Wanted::new("", HashMap::from([("user", user.id.0.to_string())]));
     let Found { rows, total, .. } = T::list(site, &wanted).await?;
     let rows = Rows::of::<T>(&rows, visit.csrf_token.clone(), here.to_owned());
-    Ok(Owned { rows, total, list: format!("/admin/{}/?user={}", T::PATH, user.id.0) })
+    Ok(Owned { rows, total, list: format!("{}?user={}", address(T::PATH), user.id.0) })
 }
 
 async fn change(
@@ -275,6 +278,11 @@ async fn change(
         }
         Err(error) => Err(error),
     }
+}
+
+/// For whoever reloads a form that was refused, or had to log in to send it.
+async fn go_to_user(_: Staff, WithRejection(Path(id), _): WithRejection<Path<i64>, Error>) -> Response {
+    redirect(&path_of(UserId(id)))
 }
 
 async fn set_password(

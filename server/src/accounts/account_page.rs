@@ -118,10 +118,7 @@ async fn change_names(
     headers: HeaderMap,
     Data(data): Data,
 ) -> Result<Response> {
-    let changed = match names_from(&data) {
-        Ok(change) => accounts::change_profile(&app, member.user.clone(), change).await,
-        Err(error) => Err(error),
-    };
+    let changed = async { accounts::change_profile(&app, member.user.clone(), names_from(&data)?).await }.await;
     answer(changed, Done::Names, |invalid_names| AccountPage {
         first_name: text(&data, "first_name"),
         last_name: text(&data, "last_name"),
@@ -145,10 +142,11 @@ async fn change_email(
     Data(data): Data,
 ) -> Result<Response> {
     app.attempts.count(address)?;
-    let changed = match email_from(&data) {
-        Ok((password, change)) => accounts::change_credentials(&app, member.user.clone(), password, change).await,
-        Err(error) => Err(error),
-    };
+    let changed = async {
+        let (password, change) = email_from(&data)?;
+        accounts::change_credentials(&app, member.user.clone(), password, change).await
+    }
+    .await;
     answer(changed, Done::Email, |invalid_email| AccountPage {
         email: text(&data, "email"),
         invalid_email,
@@ -173,10 +171,11 @@ async fn change_password(
     Data(data): Data,
 ) -> Result<Response> {
     app.attempts.count(origin.address)?;
-    let changed = match password_from(&data) {
-        Ok((current, change)) => accounts::change_credentials(&app, member.user.clone(), current, change).await,
-        Err(error) => Err(error),
-    };
+    let changed = async {
+        let (current, change) = password_from(&data)?;
+        accounts::change_credentials(&app, member.user.clone(), current, change).await
+    }
+    .await;
     match changed {
         Ok(user) => login::enter(&app, None, &user, &origin, &Done::Password.address()).await,
         Err(error) => {

@@ -138,10 +138,11 @@ fn show_done(done: Done) -> Response {
 
 async fn sign_out(State(app): State<App>, member: Member, Data(data): Data) -> Result<Response> {
     let named = data.get("device").and_then(|value| value.as_str()).unwrap_or_default();
-    let signed_out = match named.parse() {
-        Ok(id) => accounts::sign_out_device(&app, &member.user, id).await.map(|()| id),
-        Err(error) => Err(error),
-    };
+    let signed_out = async {
+        let id = named.parse()?;
+        accounts::sign_out_device(&app, &member.user, id).await.map(|()| id)
+    }
+    .await;
     match signed_out {
         Ok(DeviceId::Session(id)) if id == member.session.id => {
             let mut response = redirect("/login/");

@@ -226,10 +226,7 @@ async fn sign_up(
     let text = |name: &str| data.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let next = text("next");
     app.attempts.count(origin.address)?;
-    let signed_up = match routes::sign_up_from(&data) {
-        Ok(new) => accounts::sign_up(&app, new).await,
-        Err(error) => Err(error),
-    };
+    let signed_up = async { accounts::sign_up(&app, routes::sign_up_from(&data)?).await }.await;
     match signed_up {
         Ok(user) => enter(&app, browser, &user, &origin, &next).await,
         Err(Error::Invalid(invalid)) => {

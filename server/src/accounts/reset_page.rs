@@ -8,6 +8,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_extra::extract::WithRejection;
+use serde_json::{Map, Value};
 
 use super::reset_links::Delivery;
 use super::routes::{PASSWORD, email_from};
@@ -153,12 +154,7 @@ async fn choose(
     let Some(user) = accounts::user_of_reset(&app, &key).await? else {
         return Ok(show_void());
     };
-    let mut fields = Fields::of(&data);
-    let password = fields.required("password", PASSWORD);
-    let reset = match fields.finish() {
-        Ok(()) => accounts::reset_password(&app, &key, password).await,
-        Err(error) => Err(error),
-    };
+    let reset = async { accounts::reset_password(&app, &key, password_from(&data)?).await }.await;
     match reset {
         Ok(()) => Ok(redirect(DONE)),
         Err(Error::NotFound) => Ok(show_void()),
@@ -168,4 +164,11 @@ async fn choose(
         }
         Err(error) => Err(error),
     }
+}
+
+fn password_from(data: &Map<String, Value>) -> Result<String> {
+    let mut fields = Fields::of(data);
+    let password = fields.required("password", PASSWORD);
+    fields.finish()?;
+    Ok(password)
 }

@@ -148,10 +148,7 @@ async fn set_up(
 ) -> Result<Response> {
     app.attempts.count(origin.address)?;
     setup::check(&app, &key).await?;
-    let made = match sign_up_from(&data) {
-        Ok(new) => admin::set_up(&app, &Actor::set_up(origin.address), &key, new).await,
-        Err(error) => Err(error),
-    };
+    let made = async { admin::set_up(&app, &Actor::set_up(origin.address), &key, sign_up_from(&data)?).await }.await;
     match made {
         Ok(user) => login::enter(&app, browser, &user, &origin, HOME).await,
         Err(Error::Invalid(invalid)) => {

@@ -162,10 +162,8 @@ async fn show_new(site: Site, visit: Visit) -> Response {
 
 async fn create(site: Site, visit: Visit, Data(data): Data) -> Result<Response> {
     let rights = if is_checked(&data, "is_staff") { Rights::Staff } else { Rights::None };
-    let made = match sign_up_from(&data) {
-        Ok(new) => admin::create_user(&site.app, &visit.staff.actor(), new, rights).await,
-        Err(error) => Err(error),
-    };
+    let by = visit.staff.actor();
+    let made = async { admin::create_user(&site.app, &by, sign_up_from(&data)?, rights).await }.await;
     match made {
         Ok(user) => Ok(redirect(&table::with_notice(&path_of(user.id), CREATED.key, 1))),
         Err(Error::Invalid(invalid)) => {
@@ -266,10 +264,8 @@ async fn change(
     Data(data): Data,
 ) -> Result<Response> {
     let user = find_user(&site.app, UserId(id)).await?;
-    let changed = match profile_change_from(&data) {
-        Ok(change) => admin::change_user(&site.app, &visit.staff.actor(), user.clone(), change).await,
-        Err(error) => Err(error),
-    };
+    let by = visit.staff.actor();
+    let changed = async { admin::change_user(&site.app, &by, user.clone(), profile_change_from(&data)?).await }.await;
     match changed {
         Ok(user) => Ok(redirect(&table::with_notice(&path_of(user.id), CHANGED.key, 1))),
         Err(Error::Invalid(invalid)) => {
@@ -292,10 +288,8 @@ async fn set_password(
     Data(data): Data,
 ) -> Result<Response> {
     let user = find_user(&site.app, UserId(id)).await?;
-    let set = match password_from(&data) {
-        Ok(password) => admin::set_password(&site.app, &visit.staff.actor(), user.clone(), password).await,
-        Err(error) => Err(error),
-    };
+    let by = visit.staff.actor();
+    let set = async { admin::set_password(&site.app, &by, user.clone(), password_from(&data)?).await }.await;
     match set {
         Ok(()) => Ok(redirect(&table::with_notice(&path_of(user.id), PASSWORD_SET.key, 1))),
         Err(Error::Invalid(invalid)) => {

@@ -280,15 +280,26 @@ const OUTDATED: Error = Error::BadCredentials("The password has changed meanwhil
 /// # Errors
 /// As [`issue_token`].
 pub async fn open_session(app: &App, user: &User, origin: &Origin) -> Result<String> {
+    let transaction = app.database.begin().await?;
+    let key = begin_session(app, &transaction, user, origin).await?;
+    transaction.commit().await?;
+    Ok(key)
+}
+
+/// [`open_session`] within a transaction.
+pub async fn begin_session(
+    app: &App,
+    transaction: &impl ConnectionTrait,
+    user: &User,
+    origin: &Origin,
+) -> Result<String> {
     let key = crate::random::alphanumeric::<32>();
     let age = Duration::seconds(app.config.accounts.session_age_seconds.get().into());
-    let transaction = app.database.begin().await?;
-    if !user::note_login(&transaction, user).await? {
+    if !user::note_login(transaction, user).await? {
         return Err(OUTDATED);
     }
-    end_sessions(&transaction, &session::ids_of_expired(&transaction).await?).await?;
-    session::insert(&transaction, user.id, &key, age, origin).await?;
-    transaction.commit().await?;
+    end_sessions(transaction, &session::ids_of_expired(transaction).await?).await?;
+    session::insert(transaction, user.id, &key, age, origin).await?;
     Ok(key)
 }
 

@@ -16,13 +16,28 @@ mod tokens;
 mod users;
 
 use crate::accounts::user::{self, NewUser, UserChange};
-use crate::accounts::{self, ProfileChange, SignUp, TokenId, User, UserId, session, token};
+use crate::accounts::{self, Origin, ProfileChange, SignUp, TokenId, User, UserId, session, token};
 use crate::app::App;
 use crate::chat::{self, Change, Stored};
 use crate::error::{Error, Result};
 use crate::gateway::connections::Connections;
 use audit::{Act, Actor, Deed};
 pub use door::routes;
+
+/// Logs somebody in at the admin site's door: the key of a new session. It is recorded of staff; others come no further.
+///
+/// # Errors
+/// As [`accounts::open_session`].
+pub async fn log_in(app: &App, user: &User, origin: &Origin) -> Result<String> {
+    let transaction = app.database.begin().await?;
+    let key = accounts::begin_session(app, &transaction, user, origin).await?;
+    if user.is_staff {
+        let deed = Deed::on_user(Act::LogIn, user).with(&*origin.client);
+        audit::record(&transaction, &Actor::staff(user, origin.address), deed).await?;
+    }
+    transaction.commit().await?;
+    Ok(key)
+}
 
 /// What is wrong with an account that is made here is said as by [`accounts::sign_up`].
 pub async fn create_user(app: &App, by: &Actor, new: SignUp, rights: Rights) -> Result<User> {
@@ -249,6 +264,12 @@ pub async fn disconnect(app: &App, by: &Actor, connections: &Connections, ids: &
     transaction.commit().await?;
     connections.dismiss(ids);
     Ok(found.len())
+}
+
+/// Records that a list is taken along: before the first row of it is sent.
+pub async fn export(app: &App, by: &Actor, list: &str, narrowed: String) -> Result<()> {
+    let deed = Deed { act: Act::Export, object: list, object_id: None, details: narrowed };
+    audit::record(app.database.write(), by, deed).await
 }
 
 fn must_concern_others(by: &Actor, ids: &[UserId], otherwise: &'static str) -> Result<()> {

@@ -144,8 +144,7 @@ fn field_errors(text: &str, max_characters: usize) -> Vec<String> {
     }
 }
 
-/// Logs a browser in and sends it on: to `next` if that is on this site, else to the chat. An older session of the same
-/// browser ends, so that a key which somebody else planted or saw is worth nothing.
+/// Logs a browser in and sends it on, as [`let_in`].
 pub async fn enter(
     app: &App,
     browser: Option<CurrentUser>,
@@ -153,12 +152,18 @@ pub async fn enter(
     origin: &Origin,
     next: &str,
 ) -> Result<Response> {
+    let key = accounts::open_session(app, user, origin).await?;
+    let_in(app, browser, &key, next).await
+}
+
+/// Hands a browser the key of its new session and sends it on: to `next` if that is on this site, else to the chat. An older
+/// session of the same browser ends, so that a key which somebody else planted or saw is worth nothing.
+pub async fn let_in(app: &App, browser: Option<CurrentUser>, key: &str, next: &str) -> Result<Response> {
     if let Some(session) = browser.and_then(session_of) {
         accounts::close_session(app, &session).await?;
     }
-    let key = accounts::open_session(app, user, origin).await?;
     let mut response = redirect(if is_local_path(next) { next } else { "/" });
-    cookies::set_session(app, response.headers_mut(), &key);
+    cookies::set_session(app, response.headers_mut(), key);
     cookies::set_csrf(app, response.headers_mut(), &csrf::new_token());
     Ok(response)
 }

@@ -70,10 +70,12 @@ pub enum Act {
     Disconnect,
     DeleteMessage,
     RestoreMessage,
+    Export,
+    LogIn,
 }
 
 impl Act {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::CreateUser,
         Self::ChangeUser,
         Self::SetPassword,
@@ -86,6 +88,8 @@ impl Act {
         Self::Disconnect,
         Self::DeleteMessage,
         Self::RestoreMessage,
+        Self::Export,
+        Self::LogIn,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -102,6 +106,8 @@ impl Act {
             Self::Disconnect => "disconnect",
             Self::DeleteMessage => "delete message",
             Self::RestoreMessage => "restore message",
+            Self::Export => "export",
+            Self::LogIn => "log in",
         }
     }
 }
@@ -109,7 +115,7 @@ impl Act {
 /// What was done with whom or what.
 pub struct Deed<'a> {
     pub act: Act,
-    /// Whom it was done to, in words; of a token or a session its owner.
+    /// Whom it was done to, in words; of a token or a session its owner. What was exported.
     pub object: &'a str,
     pub object_id: Option<i64>,
     pub details: String,

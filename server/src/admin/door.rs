@@ -114,7 +114,10 @@ async fn log_in(
     app.attempts.count(origin.address)?;
     match login::check(&app, &headers, LOGIN, credentials).await? {
         Login::Refused(response) => Ok(response),
-        Login::Passed { user, next } => login::enter(&app, browser, &user, &origin, &next).await,
+        Login::Passed { user, next } => {
+            let key = admin::log_in(&app, &user, &origin).await?;
+            login::let_in(&app, browser, &key, &next).await
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use super::audit::Actor;
 use super::door::{HOME, only};
 use super::page::{Cell, Shell, Site, Visit, address};
 use super::staff::Staff;
+use crate::admin;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::api::path_and_query;
@@ -416,8 +417,11 @@ async fn show_record<T: Table>(
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What is listed, as a file for spreadsheets. It is read and sent bit by bit, however much there is.
-async fn export<T: Table>(site: Site, _: Staff, parameters: Parameters) -> Response {
+async fn export<T: Table>(site: Site, staff: Staff, parameters: Parameters) -> Result<Response> {
     let wanted = wanted_from::<T>(&parameters);
+    let address = Addresses::of::<T>(&wanted).export();
+    let narrowed = address.split_once('?').map_or("", |(_, query)| query);
+    admin::export(&site.app, &staff.actor(), T::PATH, brief(narrowed, BRIEF)).await?;
     let heads = csv_line(std::iter::once("id").chain(T::COLUMNS.iter().map(|column| column.title)));
     let heads = format!("{BYTE_ORDER_MARK}{heads}");
     let rows = stream::try_unfold(Some(i64::MAX), move |below| portion::<T>(site.clone(), wanted.clone(), below));
@@ -428,7 +432,7 @@ async fn export<T: Table>(site: Site, _: Staff, parameters: Parameters) -> Respo
         (header::CACHE_CONTROL, "private, no-store".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    (headers, Body::from_stream(text)).into_response()
+    Ok((headers, Body::from_stream(text)).into_response())
 }
 
 /// The lines of the next rows, and where those after them begin.

@@ -66,7 +66,7 @@ for (const colorScheme of ['light', 'dark']) {
     test(`the account is accessible on a ${screen}, ${colorScheme}`, async t => {
       const page = await openPage(t, stage.browser, settings);
       await signUp(page, stage.natter, stranger());
-      for (const path of ['account/', 'account/devices/']) {
+      for (const path of ['account/', 'account/devices/', 'account/devices/sign-out-others/']) {
         await page.goto(new URL(path, stage.natter.url).href);
         await isAccessible(page, path);
       }

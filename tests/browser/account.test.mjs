@@ -152,6 +152,8 @@ test('signing the others out ends another browser and its socket at once', async
 
   await page.getByRole('link', { name: 'Your devices' }).click();
   await page.getByRole('button', { name: 'Sign out all others' }).click();
+  await page.getByText('their tokens cannot be used any more').waitFor();
+  await page.getByRole('button', { name: 'Sign out all others' }).click();
   await page.getByText('All other devices are signed out.').waitFor();
   await closed;
   await other.goto(stage.natter.url);

@@ -36,7 +36,7 @@ async fn it_is_for_whoever_is_logged_in(#[values(Sqlite, Postgres)] storage: Sto
     let browser = Browser::logged_in(&app, &ann.email).await;
     let page = browser.get(PATH).answer().await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    for path in ["/account/devices", SIGN_OUT, SIGN_OUT_OTHERS] {
+    for path in ["/account/devices", SIGN_OUT] {
         let answer = browser.get(path).answer().await;
         assert_eq!((answer.status, answer.header("location")), (302, Some(PATH)), "{path}");
     }
@@ -88,6 +88,11 @@ async fn another_button_signs_all_others_out(#[values(Sqlite, Postgres)] storage
     let ann = Person::join(&app, "ann").await;
     let (here, there) = (Browser::logged_in(&app, &ann.email).await, Browser::logged_in(&app, &ann.email).await);
     let mut socket = Wire::enter(&app, &ann).await;
+    let page = here.get(PATH).answer().await.body;
+    assert!(page.contains(&format!(r#"<form action="{SIGN_OUT_OTHERS}" method="get">"#)), "{page}");
+    let question = here.get(SIGN_OUT_OTHERS).answer().await;
+    assert!(question.body.contains("their tokens cannot be used any more"), "{question:?}");
+    assert_eq!(there.get(PATH).answer().await.status, 200, "nothing is done by asking");
     let answer = here.submit(SIGN_OUT_OTHERS, &[]).await;
     assert_eq!((answer.status, answer.header("location")), (302, Some("/account/devices/?done=others")));
     socket.is_disconnected().await;

@@ -290,6 +290,7 @@ async fn members_see_nothing_untranslated(#[values(Sqlite, Postgres)] storage: S
             "/account/devices/?done=one",
             "/account/devices/?done=gone",
             "/account/devices/?done=others",
+            "/account/devices/sign-out-others/",
         ],
     )
     .await;

@@ -36,7 +36,7 @@ pub fn routes() -> Router<App> {
         .route("/account/devices", get(go_to_devices))
         .route(DEVICES, get(show))
         .route("/account/devices/sign-out/", get(go_to_devices).post(sign_out))
-        .route("/account/devices/sign-out-others/", get(go_to_devices).post(sign_out_others))
+        .route("/account/devices/sign-out-others/", get(ask).post(sign_out_others))
 }
 
 async fn go_to_devices() -> Response {
@@ -154,6 +154,19 @@ async fn sign_out(State(app): State<App>, member: Member, Data(data): Data) -> R
         Err(Error::NotFound) => Ok(show_done(Done::Already)),
         Err(error) => Err(error),
     }
+}
+
+/// Asked first, as it takes back every token that programs have.
+#[derive(Template)]
+#[template(path = "sign_out_others.html")]
+struct QuestionPage {
+    bar: Bar,
+}
+
+async fn ask(State(app): State<App>, member: Member, headers: HeaderMap) -> Response {
+    let csrf_token = csrf::token_for(&headers);
+    let page = QuestionPage { bar: Bar::of(&member.user, HOME, csrf_token.clone()) };
+    with_csrf_cookie(&app, Page(page).into_response(), &csrf_token)
 }
 
 async fn sign_out_others(State(app): State<App>, member: Member) -> Result<Response> {

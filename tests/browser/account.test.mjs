@@ -171,6 +171,21 @@ test('the bar leads from the account to the chat and out', async t => {
   await page.waitForURL(at('login/'));
 });
 
+test('nothing that was written stays in the browser after signing out, from whichever page', async t => {
+  const { person, page } = await newcomer(t);
+  await page.goto(stage.natter.url);
+  await isInChat(page, stage.natter);
+  await page.locator('#m').fill('a draft');
+  await page.goto(at('account/'));
+  assert.notEqual(await page.evaluate(() => localStorage.length), 0);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.waitForURL(at('login/'));
+  assert.equal(await page.evaluate(() => localStorage.length), 0);
+  await signIn(page, person);
+  await isInChat(page, stage.natter);
+  assert.equal(await page.locator('#m').inputValue(), '');
+});
+
 test('no page is wider than the screen, and no key leaves the server', async t => {
   const page = await openPage(t, stage.browser);
   const hosts = new Set();

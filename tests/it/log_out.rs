@@ -8,6 +8,7 @@ use crate::support::app::Storage::{self, Postgres, Sqlite};
 use crate::support::app::start;
 use crate::support::browser::Browser;
 use crate::support::person::Person;
+use crate::support::staff::Staff;
 
 const PATH: &str = "/api/auth/logout/";
 
@@ -63,6 +64,19 @@ async fn the_button_of_the_chat_page_ends_the_session_and_its_token(#[values(Sql
     let request = app.get("/api/users/me/").header("Authorization", format!("Token {token}"));
     assert_eq!(request.answer().await.said(), (403, r#"{"detail":"Invalid token."}"#));
     assert_eq!(ann.get(&app, "/api/users/me/").answer().await.status, 200, "tokens of programs live on");
+}
+
+/// Else the way back would lead to them after the sign-out.
+#[rstest]
+#[tokio::test]
+async fn no_page_of_somebody_is_kept_by_the_browser(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let staff = Staff::join(&app, "staff").await;
+    for path in ["/", "/account/", "/account/devices/", "/admin/", "/admin/users/1/", "/admin/users/export.csv"] {
+        let answer = staff.browser.get(path).answer().await;
+        let kept = answer.header("cache-control").unwrap_or_default();
+        assert!(answer.status == 200 && kept.contains("no-store"), "{path}: {kept}");
+    }
 }
 
 #[rstest]

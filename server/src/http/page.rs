@@ -22,7 +22,8 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-    (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+    // Nor does the way back lead to a page of somebody who has signed out.
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
 /// A page that is rendered from its template.
@@ -93,11 +94,9 @@ pub fn redirect(to: &str) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, to)]).into_response()
 }
 
-/// For a page whose address is a secret: no cache keeps it, and no other address hears of it.
+/// For a page whose address is a secret: no other address hears of it.
 pub async fn keep_to_itself(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 

@@ -296,11 +296,13 @@ impl Wire {
         Event { name, data, ack: (!id.is_empty()).then(|| id.parse().unwrap()) }
     }
 
-    /// Hears an event of this name next, but for what all are told: who comes and goes, and which rooms are new.
+    /// Hears an event of this name next, but for what all are told, who comes and goes and which rooms are new; and for
+    /// changes of conversations, which may be told more than once.
     pub async fn told(&mut self, name: &str) -> Value {
         loop {
             let event = self.event().await;
-            if name == event.name || !["presence-changed", "conversation-opened"].contains(&&*event.name) {
+            let may_come = ["presence-changed", "conversation-opened", "conversation-changed"];
+            if name == event.name || !may_come.contains(&&*event.name) {
                 assert_eq!(event.name, name, "{}", event.data);
                 return event.data;
             }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use governor::Quota;
 use tokio::sync::mpsc;
 
+use crate::accounts::UserId;
 use crate::accounts::attempts::Attempts;
 use crate::accounts::lookups::{self, Lookups};
 use crate::accounts::password::Passwords;
@@ -14,11 +16,12 @@ use crate::accounts::reset_links::{self, Delivery, ResetLinks};
 use crate::accounts::uses::{self, Uses};
 use crate::admin::setup::Setup;
 use crate::chat::log::{self, Log};
-use crate::config::Config;
+use crate::config::{Config, Switch};
 use crate::database::Database;
 use crate::event::{Event, Events};
 use crate::metrics::Metrics;
 use crate::presence::{self, Presence};
+use crate::rate::Rate;
 
 /// The shared parts of a running server; a clone is a handle.
 #[derive(Clone)]
@@ -35,12 +38,34 @@ pub struct Parts {
     pub uses: Uses,
     pub reset_links: ResetLinks,
     pub attempts: Attempts,
+    pub rates: Rates,
     pub log: Log,
     pub presence: Presence,
     pub events: Events,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// The way in for the first of the staff.
     pub setup: Setup,
+}
+
+/// How much one person may do.
+pub struct Rates {
+    pub messages: Rate<UserId>,
+    /// Whatever else is sent over the socket.
+    pub events: Rate<UserId>,
+}
+
+impl Rates {
+    fn new(config: &Config) -> Self {
+        let rate = |per_second, burst| {
+            let quota = Quota::per_second(per_second).allow_burst(burst);
+            Rate::new((config.rate_limits == Switch::On).then_some(quota))
+        };
+        let (chat, gateway) = (&config.chat, &config.gateway);
+        Self {
+            messages: rate(chat.messages_per_second, chat.messages_burst),
+            events: rate(gateway.events_per_second, gateway.events_burst),
+        }
+    }
 }
 
 /// What waits for the tasks of a server.
@@ -68,11 +93,13 @@ impl App {
         let (reset_links, link_maker) =
             ResetLinks::new(&config.accounts, Delivery::of(&config), database.clone(), public_url.clone());
         let attempts = Attempts::new(config.rate_limits, &config.accounts);
+        let rates = Rates::new(&config);
         let (events, event_queue) = Events::channel();
-        let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone());
+        let metrics = Arc::new(Metrics::new()?);
+        let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone(), metrics.clone());
         let presence = Presence::of_new_node();
         let keeper = presence::Keeper::new(presence.clone(), database.clone(), events.clone());
-        let (metrics, setup) = (Metrics::default(), Setup::default());
+        let setup = Setup::default();
         let parts = Parts {
             config,
             public_url,
@@ -83,6 +110,7 @@ impl App {
             uses,
             reset_links,
             attempts,
+            rates,
             log,
             presence,
             events,

@@ -68,10 +68,30 @@ pub struct Summary {
 ///
 /// The reply comes through `post.reply`, after the message is committed or refused.
 pub fn post(app: &App, post: Post) {
-    if let Err(refusal) = check(app, &post) {
-        return (post.reply)(Err(refusal));
+    let post = counted(app, post);
+    match check(app, &post).and_then(|()| count(app, post.author)) {
+        Ok(()) => app.log.append(post),
+        Err(refusal) => (post.reply)(Err(refusal)),
     }
-    app.log.append(post);
+}
+
+/// The same post, which is counted where it is refused, wherever that is.
+fn counted(app: &App, mut post: Post) -> Post {
+    let (metrics, reply) = (app.metrics.clone(), post.reply);
+    post.reply = Box::new(move |result| {
+        if let Err(refusal) = &result {
+            metrics.refused_messages.with_label_values(&[refusal.code()]).inc();
+        }
+        reply(result);
+    });
+    post
+}
+
+fn count(app: &App, author: UserId) -> Result<(), Refusal> {
+    app.rates.messages.count(&author).map_err(|wait| {
+        app.metrics.rate_limited.with_label_values(&["messages"]).inc();
+        Refusal::Throttled { seconds: wait.as_secs() + 1 }
+    })
 }
 
 fn check(app: &App, post: &Post) -> Result<(), Refusal> {
@@ -125,6 +145,7 @@ impl std::convert::From<Refusal> for Error {
             Refusal::Unauthenticated => Self::NotAuthenticated,
             Refusal::NotAMember => Self::PermissionDenied,
             Refusal::NotFound => Self::NotFound,
+            Refusal::Throttled { seconds } => Self::Throttled(seconds),
             Refusal::Overloaded | Refusal::Stopping | Refusal::Unavailable => Self::Unavailable(refusal.code()),
         }
     }

@@ -4,7 +4,7 @@
 //! the environment.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,6 +57,7 @@ pub struct Config {
     pub accounts: Accounts,
     pub chat: Chat,
     pub gateway: Gateway,
+    pub metrics: Metrics,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -92,6 +93,8 @@ pub struct Accounts {
 #[serde(deny_unknown_fields)]
 pub struct Chat {
     pub max_message_bytes: NonZeroUsize,
+    pub messages_per_second: NonZeroU32,
+    pub messages_burst: NonZeroU32,
     pub queue_messages: NonZeroUsize,
     pub queue_bytes: NonZeroUsize,
     pub batch_messages: NonZeroUsize,
@@ -126,6 +129,40 @@ pub struct Gateway {
     pub cookie: String,
     pub cookie_attributes: String,
     pub pending_events: NonZeroUsize,
+    pub max_sockets: NonZeroUsize,
+    pub max_sockets_per_address: NonZeroUsize,
+    pub max_sockets_per_user: NonZeroUsize,
+    pub max_unauthenticated_sockets: NonZeroUsize,
+    pub events_per_second: NonZeroU32,
+    pub events_burst: NonZeroU32,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    pub listen: Listen,
+}
+
+/// Where to listen, if anywhere.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Listen(pub Option<SocketAddr>);
+
+impl TryFrom<String> for Listen {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse().map(|address| Self(Some(address))).map_err(|_| format!("{text} is no address like 127.0.0.1:9100"))
+    }
+}
+
+impl From<Listen> for String {
+    fn from(Listen(address): Listen) -> Self {
+        address.map(|address| address.to_string()).unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]

@@ -146,7 +146,7 @@ impl Error {
             Self::NotAuthenticated | Self::BadCredentials(_) | Self::Csrf(_) => "unauthenticated",
             Self::PermissionDenied | Self::Forbidden(_) => "forbidden",
             Self::NotFound => "not-found",
-            Self::Throttled(_) => "overloaded",
+            Self::Throttled(_) => "throttled",
             _ if self.status().is_server_error() => "unavailable",
             _ => "invalid",
         }

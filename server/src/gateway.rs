@@ -11,11 +11,14 @@ mod front;
 mod handshake;
 mod lane;
 mod packet;
+mod places;
 mod session;
+mod visitor;
 mod watch;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
@@ -49,7 +52,7 @@ pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, everyone:
     let (layer, io) = configure(&app.config.gateway).build_layer();
     let (fan_out, joins) = FanOut::new(app.clone(), io.clone(), events, everyone);
 
-    let context = Arc::new(Context { app: app.clone(), joins });
+    let context = Arc::new(Context { app: app.clone(), joins, count: AtomicI64::new(0) });
     let (first, then) = (context.clone(), context);
     let prepare = move |socket: SocketRef| {
         first.clone().prepare(&socket);
@@ -61,7 +64,7 @@ pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, everyone:
     };
     io.ns("/", greet.with(prepare));
 
-    let front = front::Front::new(&app.config.gateway);
+    let front = front::Front::new(app.clone());
     let connections = Connections::new(io.clone());
     let routes = routes.layer(Extension(connections.clone()));
     Gateway {
@@ -92,12 +95,15 @@ fn configure(config: &config::Gateway) -> socketioxide::SocketIoBuilder {
 struct Context<A: Adapter> {
     app: App,
     joins: Joins<A>,
+    /// How many there have been.
+    count: AtomicI64,
 }
 
 impl<A: Adapter> Context<A> {
     /// Readies a socket before its client is told that it is connected, so that no event of a fast client is lost.
     fn prepare(self: Arc<Self>, socket: &SocketRef<A>) {
-        let session = Session::new(self.app.clone(), self.joins.clone());
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let session = Session::new(number, self.app.clone(), self.joins.clone());
         // One for all events: a table of them would be the largest part of an idle socket.
         socket.on_fallback(Listener { session: session.clone() });
         socket.extensions.insert(session);
@@ -129,7 +135,7 @@ impl<A: Adapter> Context<A> {
         let Some(because) = disconnect::link(socket).and_then(|link| link.cut()) else { return };
         let session = socket.extensions.get::<Arc<Session<A>>>();
         let user = session.and_then(|session| session.identity()).map(|identity| identity.user.0);
-        self.app.metrics.slow_sockets.up();
+        self.app.metrics.slow_sockets.inc();
         tracing::info!(user, %because, "a client was cut off");
     }
 }

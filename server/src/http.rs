@@ -12,18 +12,19 @@ pub mod data;
 pub mod fields;
 pub mod health;
 pub mod language;
+pub mod metrics;
 pub mod negotiation;
 pub mod page;
 pub mod pagination;
 pub mod parameters;
 pub mod peer;
+pub mod requests;
 
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_request, map_response, map_response_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request, map_response};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -60,6 +61,7 @@ pub fn router(app: App) -> Router {
     let not_found = page::not_found.layer(from_fn(language::speak));
     let routes =
         Router::new().merge(api).merge(pages).merge(assets::routes()).fallback(not_found).with_state(app.clone());
+    let routes = routes.layer(from_fn(requests::note_route));
 
     let around = ServiceBuilder::new()
         .layer(CatchPanicLayer::custom(page::after_panic))
@@ -70,17 +72,10 @@ pub fn router(app: App) -> Router {
     // Whoever watches over the server is no client: none of that is about them.
     let health = health::routes().with_state(app.clone());
     let served = Router::new().fallback_service(around.service(routes));
-    served.layer(map_response_with_state(app, count_errors)).merge(health)
+    served.layer(from_fn_with_state(app, requests::observe)).merge(health)
 }
 
 async fn in_time(timeout: Duration, answer: impl Future<Output = Response>) -> Response {
     let late = |_| Error::Unavailable("an answer took too long").into_response();
     tokio::time::timeout(timeout, answer).await.unwrap_or_else(late)
-}
-
-async fn count_errors(State(app): State<App>, response: Response) -> Response {
-    if response.status().is_server_error() {
-        app.metrics.errors.up();
-    }
-    response
 }

@@ -6,7 +6,7 @@
 //! * [`accounts`]: who people are. [`presence`]: who is here. [`chat`]: what they say. [`admin`]: who looks after it.
 //! * [`http`] and [`gateway`]: the doorways for requests and for sockets.
 //! * [`serve`]: all of it, running. [`cli`]: how it is started and looked after.
-//! * [`database`], [`listing`], [`telemetry`], [`metrics`], [`random`]: the cellar.
+//! * [`database`], [`listing`], [`telemetry`], [`metrics`], [`rate`], [`random`]: the cellar.
 
 pub mod accounts;
 pub mod admin;
@@ -23,5 +23,6 @@ pub mod listing;
 pub mod metrics;
 pub mod presence;
 pub mod random;
+pub mod rate;
 pub mod serve;
 pub mod telemetry;

@@ -1,74 +1,187 @@
-//! Figures of the running server.
+//! Figures of the running server: for Prometheus, and for the admin site's overview.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-#[derive(Default)]
+use anyhow::Result;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    exponential_buckets, histogram_opts, register_histogram_vec_with_registry, register_histogram_with_registry,
+    register_int_counter_vec_with_registry, register_int_counter_with_registry, register_int_gauge_vec_with_registry,
+    register_int_gauge_with_registry,
+};
+
+/// What is counted. No label names a user, an address or a conversation: each value of a label is kept for ever.
 pub struct Metrics {
-    /// Connected Socket.IO sockets, authenticated or not.
-    pub sockets: Gauge,
     /// Sockets that have ever connected.
-    pub connections: Counter,
+    pub connections: IntCounter,
+    /// Connected Socket.IO sockets, authenticated or not.
+    pub sockets: IntGauge,
+    /// Sockets of clients that have not said yet who they are.
+    pub unauthenticated_sockets: IntGauge,
+    /// Sockets that were refused, by the limit that was reached.
+    pub refused_sockets: IntCounterVec,
     /// Sockets that were cut because they did not keep up.
-    pub slow_sockets: Counter,
+    pub slow_sockets: IntCounter,
+    /// Tokens that sockets have shown, by what became of them.
+    pub authentications: IntCounterVec,
+    /// Messages that were committed here.
+    pub posted_messages: IntCounter,
+    /// Messages that were not, by the reason.
+    pub refused_messages: IntCounterVec,
     /// Messages that were sent to the sockets of this node, whoever has posted them.
-    pub messages: Counter,
+    pub messages: IntCounter,
+    /// How long it takes to commit messages.
+    pub commits: Histogram,
+    /// What was refused for coming too often, by what it was.
+    pub rate_limited: IntCounterVec,
     /// Requests that were answered with a status of 500 or above.
-    pub errors: Counter,
+    pub errors: IntCounter,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    measured: Measured,
+    registry: Registry,
     /// The last ten minutes.
     pub history: History,
-    started: Started,
+    started: Instant,
+}
+
+/// What is looked at when somebody asks.
+struct Measured {
+    sockets: IntGaugeVec,
+    queued_messages: IntGauge,
+    queued_bytes: IntGauge,
+    password_checks: IntGauge,
+}
+
+/// How much of something waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waiting {
+    pub messages: usize,
+    pub message_bytes: usize,
+    pub password_checks: usize,
 }
 
 impl Metrics {
+    /// # Errors
+    /// Where two figures have one name.
+    pub fn new() -> Result<Self> {
+        let registry = Registry::new();
+        let counter = |name, help| register_int_counter_with_registry!(name, help, registry);
+        let counters = |name, help, labels: &[&str]| {
+            register_int_counter_vec_with_registry!(Opts::new(name, help), labels, registry)
+        };
+        let gauge = |name, help| register_int_gauge_with_registry!(name, help, registry);
+        // From a tenth of a millisecond to some six seconds.
+        let seconds = |name, help| anyhow::Ok(histogram_opts!(name, help, exponential_buckets(0.0001, 3.0, 11)?));
+        let build = register_int_gauge_vec_with_registry!(
+            Opts::new("natter_build_info", "The version of the server; always 1."),
+            &["version"],
+            registry
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Self {
+            connections: counter("natter_connections_total", "Socket.IO sockets that have connected.")?,
+            sockets: IntGauge::new("sockets", "As natter_sockets, in all.")?,
+            unauthenticated_sockets: gauge(
+                "natter_sockets_unauthenticated",
+                "Engine.IO sessions of clients that have not authenticated.",
+            )?,
+            refused_sockets: counters(
+                "natter_sockets_refused_total",
+                "Sockets that were refused, by the limit that was reached.",
+                &["reason"],
+            )?,
+            slow_sockets: counter("natter_sockets_cut_total", "Sockets that were cut because they did not keep up.")?,
+            authentications: counters(
+                "natter_authentications_total",
+                "Tokens that sockets have shown, by what became of them.",
+                &["result"],
+            )?,
+            posted_messages: counter("natter_messages_posted_total", "Messages that were committed by this node.")?,
+            refused_messages: counters(
+                "natter_messages_refused_total",
+                "Messages that were not committed, by the code that the sender was told.",
+                &["reason"],
+            )?,
+            messages: counter(
+                "natter_messages_broadcast_total",
+                "Messages that were sent to the sockets of this node, whichever node has committed them.",
+            )?,
+            commits: register_histogram_with_registry!(
+                seconds("natter_log_commit_seconds", "How long a commit of messages has taken.")?,
+                registry
+            )?,
+            rate_limited: counters(
+                "natter_rate_limited_total",
+                "What was refused for coming too often, by the limit.",
+                &["limit"],
+            )?,
+            errors: IntCounter::new("errors", "As natter_http_requests_total of the statuses from 500 on.")?,
+            requests: counters(
+                "natter_http_requests_total",
+                "Answered HTTP requests, without those of sockets and probes.",
+                &["method", "status"],
+            )?,
+            request_seconds: register_histogram_vec_with_registry!(
+                seconds("natter_http_request_seconds", "How long an answer has taken to begin.")?,
+                &["method"],
+                registry
+            )?,
+            measured: Measured {
+                sockets: register_int_gauge_vec_with_registry!(
+                    Opts::new("natter_sockets", "Connected Socket.IO sockets."),
+                    &["transport", "protocol"],
+                    registry
+                )?,
+                queued_messages: gauge(
+                    "natter_log_queue_messages",
+                    "Messages that were taken in and are not committed yet.",
+                )?,
+                queued_bytes: gauge("natter_log_queue_bytes", "Bytes of the messages that wait to be committed.")?,
+                password_checks: gauge("natter_password_checks_waiting", "Password checks under way and waiting.")?,
+            },
+            registry,
+            history: History::default(),
+            started: Instant::now(),
+        })
+    }
+
     pub fn uptime(&self) -> Duration {
-        self.started.0.elapsed()
+        self.started.elapsed()
+    }
+
+    /// An answer to a request of this `method`, which is one of few.
+    pub fn note_answer(&self, method: &str, status: u16, took: Duration) {
+        self.requests.with_label_values(&[method, status.to_string().as_str()]).inc();
+        self.request_seconds.with_label_values(&[method]).observe(took.as_secs_f64());
+        if status >= 500 {
+            self.errors.inc();
+        }
+    }
+
+    /// All figures in Prometheus's text format.
+    ///
+    /// # Errors
+    /// Where one cannot be put into it.
+    pub fn exposition(&self, census: Census, waiting: Waiting) -> Result<String> {
+        for (transport, of_transport) in [("websocket", census.websocket), ("polling", census.polling)] {
+            for (protocol, count) in [("3", of_transport.third), ("4", of_transport.fourth)] {
+                self.measured.sockets.with_label_values(&[transport, protocol]).set(signed(count));
+            }
+        }
+        self.measured.queued_messages.set(signed(waiting.messages));
+        self.measured.queued_bytes.set(signed(waiting.message_bytes));
+        self.measured.password_checks.set(signed(waiting.password_checks));
+        Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
     }
 }
 
-struct Started(Instant);
-
-impl Default for Started {
-    fn default() -> Self {
-        Self(Instant::now())
-    }
-}
-
-#[derive(Default)]
-pub struct Gauge(AtomicU64);
-
-impl Gauge {
-    pub fn up(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn down(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Counts one more; returns its number, from 1 on.
-    pub fn up(&self) -> u64 {
-        self.add(1)
-    }
-
-    pub fn add(&self, count: u64) -> u64 {
-        self.0.fetch_add(count, Ordering::Relaxed) + count
-    }
-
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// How often the figures are noted.
@@ -84,15 +197,24 @@ pub struct Sample {
     pub errors: u64,
 }
 
-/// How many sockets there are of a kind.
+/// How many sockets there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    pub websocket: u64,
-    pub polling: u64,
-    /// That speak Engine.IO 3, …
-    pub third: u64,
-    /// … and 4.
-    pub fourth: u64,
+    pub websocket: Protocols,
+    pub polling: Protocols,
+}
+
+/// How many speak Engine.IO 3, and 4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Protocols {
+    pub third: usize,
+    pub fourth: usize,
+}
+
+impl Protocols {
+    pub fn all(self) -> usize {
+        self.third + self.fourth
+    }
 }
 
 #[derive(Default)]

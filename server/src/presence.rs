@@ -83,6 +83,11 @@ impl Presence {
         Stay { presence: self.clone(), user }
     }
 
+    /// How many sockets somebody has on this node.
+    pub fn sockets_of(&self, user: UserId) -> usize {
+        self.state().own.get(&user).map_or(0, |own| own.sockets)
+    }
+
     /// A part of those who are here, in the order of their ids; and how many there are.
     pub fn people(&self, offset: u64, limit: u64) -> (u64, Vec<Person>) {
         let state = self.state();
@@ -94,6 +99,12 @@ impl Presence {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stay {
+    pub fn is_of(&self, user: UserId) -> bool {
+        self.user == user
     }
 }
 

@@ -52,11 +52,34 @@ pub fn public_url(config: &Config, address: SocketAddr) -> String {
     }
 }
 
+/// Where clients come, and where Prometheus does, if it does.
+pub struct Listeners {
+    pub clients: TcpListener,
+    pub metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    pub async fn bind(config: &Config) -> Result<Self> {
+        let clients = bind((config.host, config.port).into()).await?;
+        let metrics = OptionFuture::from(config.metrics.listen.0.map(bind)).await.transpose()?;
+        Ok(Self { clients, metrics })
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
 /// Serves until `shutdown`, then finishes what is queued, tells the sockets, stops taking connections and returns.
 ///
 /// # Errors
 /// Where one of the tasks that everything depends on has ended.
-pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: impl Future<Output = ()>) -> Result<()> {
+pub async fn serve(
+    Listeners { clients: listener, metrics }: Listeners,
+    app: App,
+    queues: Queues,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
     let everyone = chat::reach(&app, chat::EVERYONE).await.context("the log cannot be read")?;
     let gateway::Gateway { router, fan_out, watch, connections, io } =
         gateway::build(&app, http::router(app.clone()), queues.events, everyone);
@@ -69,6 +92,10 @@ pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: im
     tasks.spawn("presence", queues.presence.run());
     tasks.spawn("fan-out", fan_out.run());
     tasks.spawn("watch", watch.run());
+    if let Some(listener) = metrics {
+        let router = http::metrics::router(app.clone(), connections.clone());
+        tasks.spawn("metrics", serve_metrics(listener, Acceptor::new(&app.config, router)));
+    }
     tasks.spawn("figures", connections.observe(app.clone()));
 
     let connections = GracefulShutdown::new();
@@ -91,6 +118,10 @@ pub async fn serve(listener: TcpListener, app: App, queues: Queues, shutdown: im
     };
     drop(listener);
     stop(&app, closing, tasks, connections).await
+}
+
+async fn serve_metrics(listener: TcpListener, acceptor: Acceptor) {
+    match acceptor.accept(&listener, &GracefulShutdown::new()).await {}
 }
 
 /// Finishes the messages and tells the sockets. Returns what is left to close of them.

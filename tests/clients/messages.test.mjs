@@ -88,9 +88,9 @@ onEachDatabase(stage => {
       }
 
       if (traveller.way === 'websocket') {
-        test('a message of 100 kB arrives whole', async t => {
+        test('the longest message arrives whole', async t => {
           const [alice, bob] = await aliceAndBob(t);
-          const long = 'é'.repeat(50_000);
+          const long = 'é'.repeat(8_192);
           alice.says(long);
           const [heard] = await bob.hearsMessages(1);
           assert.ok(heard === `${stage.alice.email}: ${long}`, `${heard.length} characters arrived`);

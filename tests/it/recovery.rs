@@ -5,6 +5,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::support::app::{Storage, start, start_with};
+use crate::support::crowd::{FEW_PACKETS, long_text};
 use crate::support::person::Person;
 use crate::support::wire::{Eio, Event, Transport, Wire};
 
@@ -240,12 +241,11 @@ async fn a_client_may_take_longer_to_catch_up_than_to_authenticate(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
 ) {
     const COUNT: i64 = 100;
-    let settings = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
-    let app = start_with(storage, &settings).await;
+    let app = start_with(storage, &FEW_PACKETS).await;
     let alice = Person::join(&app, "alice").await;
     let mut poster = Wire::enter(&app, &alice).await;
     for seq in 1..=COUNT {
-        assert_eq!(poster.post(&"x".repeat(100_000)).await, seq);
+        assert_eq!(poster.post(&long_text()).await, seq);
         assert_eq!(poster.message().await["seq"], seq);
     }
     let mut late = Wire::come_back(&app, Eio::V4, &alice, 0).await;

@@ -20,7 +20,7 @@ export interface Refusal {
 export type Answer<Fields = unknown> = ({ ok: true } & Fields) | Refusal;
 
 /** Refusals after which the same may well succeed. */
-const PASSING = ["overloaded", "stopping", "unavailable"];
+const PASSING = ["overloaded", "stopping", "throttled", "unavailable"];
 
 export function isPassing({ error }: Refusal): boolean {
   return PASSING.includes(error.code);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use engine_link::{Above, Head, Link, Settings, Visitor};
+use engine_link::{Above, Companion, Head, Link, Settings};
 use engineioxide_core::{ProtocolVersion, Sid, Str, TransportType};
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -84,10 +84,10 @@ impl<H: EngineIoHandler> EngineIo<H> {
     pub fn begin(&self, mut parts: Parts, protocol: ProtocolVersion, carrier: Carrier) -> Arc<Socket<H::Data>> {
         let settings = settings(&parts);
         if settings.head == Head::Dropped {
-            let visitor = parts.extensions.remove::<Arc<Visitor>>();
+            let companion = parts.extensions.remove::<Companion>();
             (parts, ()) = Request::new(()).into_parts();
-            if let Some(visitor) = visitor {
-                parts.extensions.insert(visitor);
+            if let Some(companion) = companion {
+                parts.extensions.insert(companion);
             }
         }
         let connection = Connection::begin(Beginning {

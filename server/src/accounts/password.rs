@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 pub struct Passwords {
     threads: ThreadPool,
     places: Arc<Semaphore>,
+    all_places: usize,
     /// The hash of nobody's password: checking against it costs what checking a real one does.
     nobody: Arc<str>,
 }
@@ -33,7 +34,8 @@ impl Passwords {
             .build()
             .context("passwords need threads")?;
         let nobody = hash_of_nobody()?.into();
-        Ok(Self { threads, places: Arc::new(Semaphore::new(cores + queue)), nobody })
+        let all_places = cores + queue;
+        Ok(Self { threads, places: Arc::new(Semaphore::new(all_places)), all_places, nobody })
     }
 
     pub async fn hash(&self, password: String) -> Result<String> {
@@ -46,6 +48,11 @@ impl Passwords {
         let hash = hash.map_or_else(|| self.nobody.clone(), Arc::from);
         let matches = self.compute(move || verify_now(&password, &hash)).await?;
         Ok(known && matches)
+    }
+
+    /// How many checks are under way or wait.
+    pub fn waiting(&self) -> usize {
+        self.all_places - self.places.available_permits()
     }
 
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {

@@ -153,8 +153,8 @@ fn in_time(time: Duration) -> String {
 }
 
 fn charts(samples: &[Sample]) -> Vec<Chart> {
-    let sockets = |key, title, of: fn(&Census) -> u64| {
-        let values: Vec<_> = samples.iter().map(|sample| float(of(&sample.sockets))).collect();
+    let sockets = |key, title, of: fn(&Census) -> usize| {
+        let values: Vec<_> = samples.iter().map(|sample| float(of(&sample.sockets) as u64)).collect();
         Line { key, title, now: short(values.last().copied().unwrap_or_default()), values }
     };
     let rate = |key, title, per: Duration, of: fn(&Sample) -> u64| {
@@ -167,15 +167,15 @@ fn charts(samples: &[Sample]) -> Vec<Chart> {
         Chart::new(
             "Sockets by transport",
             vec![
-                sockets("websocket", "Websocket", |census| census.websocket),
-                sockets("polling", "Polling", |census| census.polling),
+                sockets("websocket", "Websocket", |census| census.websocket.all()),
+                sockets("polling", "Polling", |census| census.polling.all()),
             ],
         ),
         Chart::new(
             "Sockets by protocol",
             vec![
-                sockets("fourth", "Engine.IO 4", |census| census.fourth),
-                sockets("third", "Engine.IO 3", |census| census.third),
+                sockets("fourth", "Engine.IO 4", |census| census.websocket.fourth + census.polling.fourth),
+                sockets("third", "Engine.IO 3", |census| census.websocket.third + census.polling.third),
             ],
         ),
         Chart::new(
@@ -199,12 +199,14 @@ mod tests {
     use std::time::Duration;
 
     use super::{charts, in_bytes, in_time};
-    use crate::metrics::{Census, Sample};
+    use crate::metrics::{Census, Protocols, Sample};
 
     #[test]
     fn a_chart_ends_at_its_right_edge_and_reaches_its_top() {
-        let sample =
-            |websocket, messages| Sample { sockets: Census { websocket, ..Census::default() }, messages, errors: 0 };
+        let sample = |fourth, messages| {
+            let websocket = Protocols { fourth, ..Protocols::default() };
+            Sample { sockets: Census { websocket, ..Census::default() }, messages, errors: 0 }
+        };
         let charts = charts(&[sample(0, 10), sample(4, 60)]);
         let points = |chart: usize| charts[chart].points(&charts[chart].lines[0]);
         assert_eq!(points(0), "600.0,0.0 595.0,120.0 ");

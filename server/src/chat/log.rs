@@ -18,6 +18,7 @@ use crate::config::Chat;
 use crate::database::Database;
 use crate::error::Result;
 use crate::event::{Event, Events};
+use crate::metrics::Metrics;
 
 /// A message that somebody wants to post.
 pub struct Post {
@@ -44,6 +45,8 @@ pub enum Refusal {
     NotFound,
     /// The message itself is at fault.
     Invalid(&'static str),
+    /// The author says too much, or asks too much, in a short time.
+    Throttled { seconds: u64 },
     /// The queue is full.
     Overloaded,
     /// The server is stopping.
@@ -61,6 +64,7 @@ impl Refusal {
             Self::NotAMember => "forbidden",
             Self::NotFound => "not-found",
             Self::Invalid(_) => "invalid",
+            Self::Throttled { .. } => "throttled",
             Self::Overloaded => "overloaded",
             Self::Stopping => "stopping",
             Self::Unavailable => "unavailable",
@@ -74,6 +78,7 @@ impl Refusal {
             Self::NotAMember => "You are not in this conversation.",
             Self::NotFound => "There is no such message.",
             Self::Invalid(message) => message,
+            Self::Throttled { .. } => "Too much in a short time, try again in a second.",
             Self::Overloaded => "Too many messages are waiting, try again later.",
             Self::Stopping => "The server is stopping, try again later.",
             Self::Unavailable => "The message could not be stored, try again later.",
@@ -85,6 +90,7 @@ impl Refusal {
 pub struct Log {
     queue: Mutex<Option<mpsc::Sender<Queued>>>,
     bytes: Arc<Semaphore>,
+    max_bytes: usize,
 }
 
 struct Queued {
@@ -97,15 +103,16 @@ pub struct Writer {
     queue: mpsc::Receiver<Queued>,
     database: Database,
     events: Events,
+    metrics: Arc<Metrics>,
     batch: usize,
 }
 
 impl Log {
-    pub fn new(config: &Chat, database: Database, events: Events) -> (Self, Writer) {
+    pub fn new(config: &Chat, database: Database, events: Events, metrics: Arc<Metrics>) -> (Self, Writer) {
         let (sender, queue) = mpsc::channel(config.queue_messages.get());
         let bytes = Arc::new(Semaphore::new(config.queue_bytes.get()));
-        let log = Self { queue: Mutex::new(Some(sender)), bytes };
-        (log, Writer { queue, database, events, batch: config.batch_messages.get() })
+        let log = Self { queue: Mutex::new(Some(sender)), bytes, max_bytes: config.queue_bytes.get() };
+        (log, Writer { queue, database, events, metrics, batch: config.batch_messages.get() })
     }
 
     /// Queues a post, at once and in the order of the calls, or refuses it through its reply.
@@ -121,6 +128,13 @@ impl Log {
         if let Err(error) = queue.try_send(Queued { post, bytes }) {
             (error.into_inner().post.reply)(Err(Refusal::Overloaded));
         }
+    }
+
+    /// How many messages wait, and how many bytes of messages are not committed yet.
+    pub fn waiting(&self) -> (usize, usize) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let messages = queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        (messages, self.max_bytes - self.bytes.available_permits())
     }
 
     /// Whether it takes messages in.
@@ -153,6 +167,7 @@ impl Writer {
         match self.commit(&lanes).await {
             Ok(committed) => {
                 for (posts, Committed { new, results }) in lanes.into_values().zip(committed) {
+                    self.metrics.posted_messages.inc_by(new.len() as u64);
                     if !new.is_empty() {
                         self.events.publish(Event::MessagesPosted(new)).await;
                     }
@@ -172,12 +187,14 @@ impl Writer {
     }
 
     async fn commit(&self, lanes: &BTreeMap<ConversationId, Vec<Post>>) -> Result<Vec<Committed>> {
+        let timer = self.metrics.commits.start_timer();
         let transaction = self.database.begin().await?;
         let mut committed = Vec::with_capacity(lanes.len());
         for (conversation, posts) in lanes {
             committed.push(append(&transaction, *conversation, posts).await?);
         }
         transaction.commit().await?;
+        timer.stop_and_record();
         Ok(committed)
     }
 }

@@ -1,28 +1,26 @@
 //! `natter serve`.
 
-use anyhow::{Context, Result};
-use tokio::net::TcpListener;
+use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::setup;
 use crate::app::{App, create_data_dir};
 use crate::config::Config;
 use crate::database::Claim;
-use crate::{serve, telemetry};
+use crate::serve::{self, Listeners};
+use crate::telemetry;
 
 pub async fn run(config: Config) -> Result<()> {
     telemetry::start(telemetry::filter(&config.log)?)?;
-    let listener = TcpListener::bind((config.host, config.port))
-        .await
-        .with_context(|| format!("cannot listen on {}:{}", config.host, config.port))?;
-    let public_url = serve::public_url(&config, listener.local_addr()?);
+    let listeners = Listeners::bind(&config).await?;
+    let public_url = serve::public_url(&config, listeners.clients.local_addr()?);
     // Before anybody can know that the server is there.
     let shutdown = stop_signal()?;
     create_data_dir(&config.data_dir)?;
     let _claim = Claim::take(&config.database_url, &config.data_dir)?;
     let (app, queues) = App::open(config, public_url).await?;
     welcome(&app, setup::invite(&app).await?.as_deref());
-    serve::serve(listener, app, queues, shutdown).await
+    serve::serve(listeners, app, queues, shutdown).await
 }
 
 /// Resolves on SIGTERM or Ctrl-C.

@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use engine_link::{Visitor, Waiting};
-use socketioxide::adapter::{Adapter, LocalAdapter};
+use engine_link::Waiting;
+use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::SocketRef;
 use socketioxide::{ProtocolVersion, SocketIo, TransportType};
 use time::OffsetDateTime;
 
 use super::disconnect;
 use super::session::Session;
+use super::visitor::Visitor;
 use crate::accounts::Identity;
 use crate::app::App;
 use crate::metrics::{self, Census, Sample};
@@ -81,7 +82,7 @@ impl Connections {
     /// None where the socket is not quite connected yet.
     fn describe(&self, socket: &SocketRef) -> Option<Connection> {
         let session = socket.extensions.get::<OwnSession>()?;
-        let visitor = visitor(socket);
+        let visitor = Visitor::of(socket);
         Some(Connection {
             id: self.id_in_process(&session),
             number: session.number,
@@ -101,16 +102,16 @@ impl Connections {
         })
     }
 
-    fn census(&self) -> Census {
+    pub fn census(&self) -> Census {
         let mut census = Census::default();
         for socket in self.io.sockets() {
-            match socket.transport_type() {
-                TransportType::Websocket => census.websocket += 1,
-                TransportType::Polling => census.polling += 1,
-            }
+            let of_transport = match socket.transport_type() {
+                TransportType::Websocket => &mut census.websocket,
+                TransportType::Polling => &mut census.polling,
+            };
             match socket.protocol() {
-                ProtocolVersion::V4 => census.third += 1,
-                ProtocolVersion::V5 => census.fourth += 1,
+                ProtocolVersion::V4 => of_transport.third += 1,
+                ProtocolVersion::V5 => of_transport.fourth += 1,
             }
         }
         census
@@ -138,8 +139,3 @@ impl Connection {
 }
 
 type OwnSession = Arc<Session<LocalAdapter>>;
-
-/// Where the client has come from, as far as that was kept.
-fn visitor<A: Adapter>(socket: &SocketRef<A>) -> Option<&Visitor> {
-    socket.req_parts().extensions.get::<Arc<Visitor>>().map(|visitor| &**visitor)
-}

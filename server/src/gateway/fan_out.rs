@@ -122,6 +122,8 @@ pub enum Joined {
     Hears,
     /// Something was revoked, or somebody came or went, meanwhile: what was looked up may no longer hold.
     LookAgain,
+    /// Its user has as many sockets as anybody may have.
+    TooMany,
     /// It has missed more than is kept in memory. It must be sent the log up to `seq` first.
     Behind { conversation: ConversationId, seq: i64 },
     /// It knows of more than has been sent from here, which is up to `seq`.
@@ -375,10 +377,14 @@ impl<A: Adapter> FanOut<A> {
         if *generation != self.generation.load(Ordering::Acquire) {
             return Ok(Joined::LookAgain);
         }
+        let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Ok(Joined::Hears) };
+        let most = self.app.config.gateway.max_sockets_per_user.get();
+        if !session.is_of(identity.user) && self.app.presence.sockets_of(identity.user) >= most {
+            return Ok(Joined::TooMany);
+        }
         if !is_told {
             tell(socket, names::AUTHENTICATED, &true);
         }
-        let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Ok(Joined::Hears) };
         self.open_lanes(conversations.iter().map(|(id, _)| *id)).await?;
         // What it hears already it has not missed.
         let new: Vec<_> = conversations.iter().filter(|(id, _)| !session.has_seat(*id)).copied().collect();
@@ -515,7 +521,7 @@ impl<A: Adapter> Sender<'_, A> {
         let encoded = messages.iter().map(Encoded::of).collect::<Result<Vec<_>>>()?;
         let Some(last) = encoded.last() else { return Ok(()) };
         lane.seq = last.seq;
-        self.app.metrics.messages.add(encoded.len() as u64);
+        self.app.metrics.messages.inc_by(encoded.len() as u64);
         let config = &self.app.config.gateway;
         let messages = PORTION_MESSAGES.min(config.send_queue.get() / 2).max(1);
         let bytes = PORTION_BYTES.min(config.send_queue_bytes.get() / 2);
@@ -578,7 +584,7 @@ impl<A: Adapter> Sender<'_, A> {
             // Our engine has cut it.
             return;
         }
-        self.app.metrics.slow_sockets.up();
+        self.app.metrics.slow_sockets.inc();
         tracing::info!("a client that does not keep up is cut off");
         disconnect::hang_up(socket);
     }

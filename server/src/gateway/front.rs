@@ -7,27 +7,49 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine_link::{Above, Cookie, Head, Settings, Visitor};
+use engine_link::{Above, Companion, Cookie, Head, Settings};
 use tower::ServiceExt;
 
 use super::bundle;
+use super::places::Places;
+use super::visitor::Visitor;
+use crate::app::App;
 use crate::config;
 use crate::http::peer::Peer;
 
 const PATH: &str = "/socket.io/";
 
-/// Characters that are kept of what a client calls itself.
-const MAX_USER_AGENT: usize = 120;
-
 #[derive(Clone)]
 pub struct Front {
     bundle: Router,
     engine: Arc<Settings>,
+    places: Arc<Places>,
+    app: App,
 }
 
 impl Front {
-    pub fn new(config: &config::Gateway) -> Self {
-        Self { bundle: bundle::routes(), engine: Arc::new(engine_settings(config)) }
+    pub fn new(app: App) -> Self {
+        let engine = Arc::new(engine_settings(&app.config.gateway));
+        Self { bundle: bundle::routes(), engine, places: Places::new(&app), app }
+    }
+
+    /// Hands a request to the engine. One that begins a session needs a place.
+    async fn pass_on(&self, mut request: Request, next: Next) -> Response {
+        request.extensions_mut().insert(self.engine.clone());
+        if begins_session(&request) {
+            let address = request.extensions().get::<Peer>().map(|peer| peer.0);
+            match self.places.take(address) {
+                Ok(place) => {
+                    let visitor = Visitor::new(address, request.headers(), place);
+                    request.extensions_mut().insert(Companion(Arc::new(visitor)));
+                }
+                Err(full) => {
+                    self.app.metrics.refused_sockets.with_label_values(&[full.name()]).inc();
+                    return full.into_response();
+                }
+            }
+        }
+        next.run(request).await
     }
 }
 
@@ -45,7 +67,7 @@ fn engine_settings(config: &config::Gateway) -> Settings {
 }
 
 /// Passes on what concerns others, and what the engine answers.
-pub async fn pass(State(front): State<Front>, mut request: Request, next: Next) -> Response {
+pub async fn pass(State(front): State<Front>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if path != PATH.trim_end_matches('/') && !path.starts_with(PATH) {
         return next.run(request).await;
@@ -56,12 +78,7 @@ pub async fn pass(State(front): State<Front>, mut request: Request, next: Next) 
     } else if request.method() == Method::OPTIONS {
         preflight(request.headers())
     } else {
-        request.extensions_mut().insert(front.engine.clone());
-        if begins_session(&request) {
-            let visitor = visitor(&request);
-            request.extensions_mut().insert(Arc::new(visitor));
-        }
-        next.run(request).await
+        front.pass_on(request, next).await
     };
     allow_origin(response.headers_mut(), origin);
     response
@@ -69,14 +86,6 @@ pub async fn pass(State(front): State<Front>, mut request: Request, next: Next) 
 
 fn begins_session(request: &Request) -> bool {
     !request.uri().query().unwrap_or_default().split('&').any(|pair| pair.starts_with("sid="))
-}
-
-/// Who comes, for as long as the socket lives: so what is kept is short.
-fn visitor(request: &Request) -> Visitor {
-    let user_agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
-    let user_agent: String = String::from_utf8_lossy(user_agent).chars().take(MAX_USER_AGENT).collect();
-    let address = request.extensions().get::<Peer>().map(|peer| peer.0);
-    Visitor { address, user_agent: user_agent.into() }
 }
 
 /// Any origin may connect: what counts is the token, which no browser sends by itself.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::disconnect;
 use super::fan_out::{Hears, Join, Joined, names};
 use super::session::Session;
+use super::visitor::Visitor;
 use crate::accounts::{self, Identity, UserId};
 use crate::chat::{self, ConversationId, EVERYONE};
 use crate::error::{Error, Result};
@@ -24,24 +25,42 @@ const REPLAY_PAGE: u64 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 /// The pause before a client that is behind is looked at again.
 const RETRY: Duration = Duration::from_millis(10);
+/// Seconds after which somebody with too many sockets may have one less.
+const RETRY_AFTER: u64 = 5;
 
 /// Looks up the token of `payload`, tells the client, and lets it hear what is said from here on.
 pub async fn authenticate<A: Adapter>(session: Arc<Session<A>>, socket: SocketRef<A>, payload: Value) {
-    match enter(&session, &socket, &payload).await {
+    let entered = enter(&session, &socket, &payload).await;
+    session.app.metrics.authentications.with_label_values(&[result(&entered)]).inc();
+    match entered {
         Ok(identity) => session.finish_authentication(&socket, Some(identity)),
         // Revoked while it was let in: like any other socket of that token.
         Err(Error::BadCredentials(_)) if session.is_accepted() && session.identity().is_none() => {
             disconnect::dismiss(&socket);
         }
         Err(Error::BadCredentials(_)) => {
-            refuse(&socket);
+            refuse(&socket, "Token not found.");
             session.finish_authentication(&socket, None);
+        }
+        // It has shown a good token, so the deadline would not end it.
+        Err(Error::Throttled(_)) => {
+            refuse(&socket, "Too many connections.");
+            disconnect::dismiss(&socket);
         }
         Err(error) => {
             // The token may well be good. A client whose connection breaks comes back by itself.
             error.log();
             disconnect::hang_up(&socket);
         }
+    }
+}
+
+/// The name of what has become of a token, for whoever counts.
+fn result<T>(entered: &Result<T>) -> &'static str {
+    match entered {
+        Ok(_) => "accepted",
+        Err(Error::BadCredentials(_)) => "refused",
+        Err(_) => "failed",
     }
 }
 
@@ -88,6 +107,9 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
         let generation = session.joins.generation();
         let (token, user) = accounts::user_of_token(&session.app, credentials.token).await?;
         session.accept();
+        if let Some(visitor) = Visitor::of(socket) {
+            visitor.place.authenticate();
+        }
         let identity = Identity { user: user.id, email: user.email.as_str().into(), token };
         let conversations = credentials.conversations(session, user.id).await?;
         loop {
@@ -107,6 +129,10 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
             match answer.await.map_err(|_| Error::Unavailable("the gateway has stopped"))?? {
                 Joined::Hears => return Ok(identity),
                 Joined::LookAgain => break,
+                Joined::TooMany => {
+                    session.app.metrics.refused_sockets.with_label_values(&["user"]).inc();
+                    return Err(Error::Throttled(RETRY_AFTER));
+                }
                 Joined::Behind { conversation, seq } => {
                     let offset = offsets.entry(conversation).or_insert(seq);
                     *offset = replay(session, socket, conversation, *offset, seq).await?;
@@ -201,9 +227,9 @@ fn has_room<A: Adapter>(session: &Session<A>, socket: &SocketRef<A>) -> bool {
 
 /// Says `unauthorized`, with an ack: a client that acknowledges it is disconnected at once. Any other may try again until
 /// the deadline.
-fn refuse<A: Adapter>(socket: &SocketRef<A>) {
+fn refuse<A: Adapter>(socket: &SocketRef<A>, reason: &str) {
     // Without an ack id old clients fail on calling the ack.
-    match socket.emit_with_ack::<_, Value>("unauthorized", &json!({ "message": "Token not found." })) {
+    match socket.emit_with_ack::<_, Value>("unauthorized", &json!({ "message": reason })) {
         Ok(ack) => {
             let socket = socket.clone();
             tokio::spawn(async move {

@@ -74,7 +74,7 @@ pub enum Inbound<A: Adapter> {
 }
 
 impl<A: Adapter> Session<A> {
-    pub fn new(app: App, joins: Joins<A>) -> Arc<Self> {
+    pub fn new(number: i64, app: App, joins: Joins<A>) -> Arc<Self> {
         let state = State {
             identity: None,
             is_authenticating: false,
@@ -87,8 +87,8 @@ impl<A: Adapter> Session<A> {
             requests: None,
             waiting: VecDeque::new(),
         };
-        app.metrics.sockets.up();
-        let number = i64::try_from(app.metrics.connections.up()).unwrap_or(i64::MAX);
+        app.metrics.sockets.inc();
+        app.metrics.connections.inc();
         Arc::new(Self { number, since: OffsetDateTime::now_utc(), app, joins, state: Mutex::new(state) })
     }
 
@@ -96,7 +96,7 @@ impl<A: Adapter> Session<A> {
     pub fn receive(self: &Arc<Self>, socket: &SocketRef<A>, inbound: Inbound<A>) {
         let mut state = self.state();
         if state.is_over {
-            refuse(inbound);
+            refuse(inbound, Refusal::Unauthenticated);
         } else if !state.is_authenticating {
             self.handle(&mut state, socket, inbound);
         } else if state.waiting.len() < self.app.config.gateway.pending_events.get() {
@@ -109,6 +109,11 @@ impl<A: Adapter> Session<A> {
     }
 
     fn handle(self: &Arc<Self>, state: &mut State<A>, socket: &SocketRef<A>, inbound: Inbound<A>) {
+        if let Some(identity) = &state.identity
+            && let Err(refusal) = self.count(identity.user, &inbound)
+        {
+            return refuse(inbound, refusal);
+        }
         match (inbound, &state.identity) {
             (Inbound::Authentication(payload), _) => {
                 state.is_authenticating = true;
@@ -134,8 +139,19 @@ impl<A: Adapter> Session<A> {
                     }
                 }
             }
-            (inbound, None) => refuse(inbound),
+            (inbound, None) => refuse(inbound, Refusal::Unauthenticated),
         }
+    }
+
+    /// Messages are counted where they are posted, through whichever door they come.
+    fn count(&self, user: UserId, inbound: &Inbound<A>) -> Result<(), Refusal> {
+        if matches!(inbound, Inbound::Message { .. }) {
+            return Ok(());
+        }
+        self.app.rates.events.count(&user).map_err(|wait| {
+            self.app.metrics.rate_limited.with_label_values(&["events"]).inc();
+            Refusal::Throttled { seconds: wait.as_secs() + 1 }
+        })
     }
 
     /// Answers what is asked in the order in which it comes: of two changes of one thing the later one holds.
@@ -198,6 +214,11 @@ impl<A: Adapter> Session<A> {
         self.state().identity.clone()
     }
 
+    /// Whether the socket counts as one of this user's.
+    pub fn is_of(&self, user: UserId) -> bool {
+        self.state().stay.as_ref().is_some_and(|stay| stay.is_of(user))
+    }
+
     /// Whether the socket hears what is said in a conversation.
     pub fn has_seat(&self, conversation: ConversationId) -> bool {
         self.state().seats.iter().any(|(id, _)| *id == conversation)
@@ -246,7 +267,9 @@ impl<A: Adapter> Session<A> {
         let waiting = std::mem::take(&mut state.waiting);
         let asked = state.requests.as_mut().map(std::mem::take).unwrap_or_default();
         drop(state);
-        waiting.into_iter().for_each(refuse);
+        for inbound in waiting {
+            refuse(inbound, Refusal::Unauthenticated);
+        }
         for Asked { ack, .. } in asked {
             chat::socket::refuse_if_asked(ack, Refusal::Unauthenticated);
         }
@@ -260,14 +283,14 @@ impl<A: Adapter> Session<A> {
 /// A socket that goes before it is quite connected has no disconnect handler called, but ends like any other.
 impl<A: Adapter> Drop for Session<A> {
     fn drop(&mut self) {
-        self.app.metrics.sockets.down();
+        self.app.metrics.sockets.dec();
     }
 }
 
-/// What nobody may say is answered, if an answer was asked for.
-fn refuse<A: Adapter>(inbound: Inbound<A>) {
+/// What may not be said is answered, if an answer was asked for.
+fn refuse<A: Adapter>(inbound: Inbound<A>, refusal: Refusal) {
     if let Inbound::Message { ack, .. } | Inbound::Request { ack, .. } = inbound {
-        chat::socket::refuse_if_asked(ack, Refusal::Unauthenticated);
+        chat::socket::refuse_if_asked(ack, refusal);
     }
 }
 

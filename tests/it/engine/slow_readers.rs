@@ -12,7 +12,7 @@ use crate::support::wire::{Eio, Transport, Wire};
 async fn a_client_that_stops_reading_is_cut_has_heard_no_hole_and_can_come_back(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
     #[values(Eio::V3, Eio::V4)] eio: Eio,
-    #[values(FEW_PACKETS, FEW_BYTES)] bound: [(&str, &str); 2],
+    #[values(FEW_PACKETS, FEW_BYTES)] bound: [(&str, &str); 3],
 ) {
     let app = start_with(storage, &bound).await;
     let alice = Person::join(&app, "alice").await;

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use natter::app::App;
 use natter::config::Config;
-use natter::serve;
+use natter::serve::{self, Listeners};
 use reqwest::{Method, RequestBuilder, redirect};
 use sea_orm::{ConnectionTrait, Database, DbErr, Statement};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -28,9 +27,14 @@ pub enum Storage {
 /// For sockets that must not run into the deadline before they have authenticated.
 pub const PATIENT: (&str, &str) = ("NATTER_GATEWAY__AUTH_TIMEOUT", "60000");
 
+/// For messages that are to fill buffers.
+pub const LONG_MESSAGES: (&str, &str) = ("NATTER_CHAT__MAX_MESSAGE_BYTES", "131072");
+
 /// A running server, stopped when it goes out of scope.
 pub struct TestApp {
     pub address: SocketAddr,
+    /// Where it tells its figures, if it does.
+    pub metrics: Option<SocketAddr>,
     /// The server's own view, for what cannot be seen from outside.
     pub app: App,
     http: reqwest::Client,
@@ -70,21 +74,27 @@ pub async fn start_with(storage: Storage, settings: &[(&str, &str)]) -> TestApp 
 
 async fn launch(settings: Settings) -> TestApp {
     let config = config(&settings.database_url, settings.data.path(), &settings.more);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listeners = Listeners::bind(&config).await.unwrap();
+    let address = listeners.clients.local_addr().unwrap();
+    let metrics = listeners.metrics.as_ref().map(|listener| listener.local_addr().unwrap());
     let (app, queues) = App::open(config.clone(), serve::public_url(&config, address)).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = serve::serve(listener, app.clone(), queues, async move {
+    let serving = serve::serve(listeners, app.clone(), queues, async move {
         // Dropped or sent: both mean stop.
         stopped.await.ok();
     });
     let served = Some(tokio::spawn(serving));
     let http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
-    TestApp { address, app, http, stop: Some(stop), served, settings }
+    TestApp { address, metrics, app, http, stop: Some(stop), served, settings }
 }
 
 fn config(database_url: &str, data_dir: &Path, more: &[(String, String)]) -> Config {
-    let own = [("DATABASE_URL", database_url), ("DATA_DIR", data_dir.to_str().unwrap()), ("NATTER_RATE_LIMITS", "off")];
+    let own = [
+        ("PORT", "0"),
+        ("DATABASE_URL", database_url),
+        ("DATA_DIR", data_dir.to_str().unwrap()),
+        ("NATTER_RATE_LIMITS", "off"),
+    ];
     let own = own.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned()));
     Config::load(None, own.chain(more.iter().cloned()), &[]).unwrap()
 }

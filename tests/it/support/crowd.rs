@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::app::TestApp;
+use super::app::{LONG_MESSAGES, TestApp};
 use super::person::Person;
 use super::wire::{Eio, Transport, Wire};
 
@@ -39,6 +39,7 @@ pub fn long_text() -> String {
 }
 
 /// What may wait for a client, and so be kept for one that comes back.
-pub const FEW_PACKETS: [(&str, &str); 2] = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
-pub const FEW_BYTES: [(&str, &str); 2] =
-    [("NATTER_GATEWAY__SEND_QUEUE_BYTES", "1000000"), ("NATTER_CHAT__RECENT_BYTES", "1000000")];
+pub const FEW_PACKETS: [(&str, &str); 3] =
+    [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8"), LONG_MESSAGES];
+pub const FEW_BYTES: [(&str, &str); 3] =
+    [("NATTER_GATEWAY__SEND_QUEUE_BYTES", "1000000"), ("NATTER_CHAT__RECENT_BYTES", "1000000"), LONG_MESSAGES];

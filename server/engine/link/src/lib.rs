@@ -4,8 +4,8 @@
 //! of the request that a socket began with. An engine that knows nothing of this crate ignores the one and leaves out the
 //! other, so that a server runs on either.
 
+use std::any::Any;
 use std::fmt;
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,19 +75,15 @@ pub enum DoubleEncoding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     Kept,
-    /// Nothing is left of it but the [`Link`] and the [`Visitor`]: kept headers keep the buffer that they were read into,
+    /// Nothing is left of it but the [`Link`] and the [`Companion`]: kept headers keep the buffer that they were read into,
     /// of 8 KiB.
     Dropped,
 }
 
-/// What a server wants to know of a client for as long as its socket lives: in an `Arc`, in the extensions of the request
-/// that the socket begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Visitor {
-    pub address: Option<IpAddr>,
-    /// What the client calls itself; empty where it does not say.
-    pub user_agent: Box<str>,
-}
+/// What a server keeps of a client for as long as its socket lives, and no longer: in the extensions of the request that
+/// the socket begins with.
+#[derive(Clone, Debug)]
+pub struct Companion(pub Arc<dyn Any + Send + Sync>);
 
 /// What an engine may know of the packets it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,12 +12,14 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1;
+use hyper::service::HttpService;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use socketioxide::SocketIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::app::{App, Queues};
@@ -98,7 +100,7 @@ pub async fn serve(
     }
     tasks.spawn("figures", connections.observe(app.clone()));
 
-    let connections = GracefulShutdown::new();
+    let connections = Connections::default();
     let acceptor = Acceptor::new(&app.config, router);
     {
         let accepting = pin!(acceptor.accept(&listener, &connections));
@@ -121,7 +123,7 @@ pub async fn serve(
 }
 
 async fn serve_metrics(listener: TcpListener, acceptor: Acceptor) {
-    match acceptor.accept(&listener, &GracefulShutdown::new()).await {}
+    match acceptor.accept(&listener, &Connections::default()).await {}
 }
 
 /// Finishes the messages and tells the sockets. Returns what is left to close of them.
@@ -140,12 +142,7 @@ async fn tell_all<'a>(app: &App, io: &'a SocketIo, tasks: &mut Tasks) -> Option<
     closed.is_err().then_some(closing)
 }
 
-async fn stop(
-    app: &App,
-    closing: Option<BoxFuture<'_, ()>>,
-    mut tasks: Tasks,
-    connections: GracefulShutdown,
-) -> Result<()> {
+async fn stop(app: &App, closing: Option<BoxFuture<'_, ()>>, mut tasks: Tasks, connections: Connections) -> Result<()> {
     let transports = async { tokio::join!(OptionFuture::from(closing), connections.shutdown()) };
     if tokio::time::timeout(TRANSPORT_PATIENCE, transports).await.is_err() {
         tracing::warn!("connections were still open when the server stopped");
@@ -197,9 +194,45 @@ impl Tasks {
     }
 }
 
+/// The connections that are being served; an upgraded one is no longer among them.
+#[derive(Default)]
+struct Connections {
+    tasks: TaskTracker,
+    is_stopping: CancellationToken,
+}
+
+impl Connections {
+    fn serve<S>(&self, connection: http1::UpgradeableConnection<TokioIo<TcpStream>, S>)
+    where
+        S: HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send + 'static,
+    {
+        let is_stopping = self.is_stopping.clone();
+        self.tasks.spawn(async move {
+            let mut connection = pin!(connection);
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = is_stopping.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = served {
+                tracing::debug!(%error, "a connection has failed");
+            }
+        });
+    }
+
+    /// Each ends once the request under way is answered.
+    async fn shutdown(self) {
+        self.is_stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
 /// Turns accepted TCP connections into served ones.
 struct Acceptor {
-    http: auto::Builder<TokioExecutor>,
+    http: http1::Builder,
     router: Router,
     proxies: Arc<TrustedProxies>,
     user_timeout: Duration,
@@ -207,9 +240,9 @@ struct Acceptor {
 
 impl Acceptor {
     fn new(config: &Config, router: Router) -> Self {
-        let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
-        http.http1()
-            .timer(TokioTimer::new())
+        // Not the builder that tells HTTP's versions apart: it waits for the first byte without a deadline.
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(config.http.head_timeout_seconds.get()))
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD_BYTES);
@@ -218,7 +251,7 @@ impl Acceptor {
     }
 
     /// Serves whoever comes, for as long as it is polled.
-    async fn accept(&self, listener: &TcpListener, connections: &GracefulShutdown) -> Infallible {
+    async fn accept(&self, listener: &TcpListener, connections: &Connections) -> Infallible {
         loop {
             match listener.accept().await {
                 Ok((tcp, peer)) => self.serve(tcp, peer, connections),
@@ -230,7 +263,7 @@ impl Acceptor {
         }
     }
 
-    fn serve(&self, tcp: TcpStream, peer: SocketAddr, connections: &GracefulShutdown) {
+    fn serve(&self, tcp: TcpStream, peer: SocketAddr, connections: &Connections) {
         if let Err(error) = self.tune(&tcp) {
             tracing::debug!(%error, "a connection has gone");
             return;
@@ -242,13 +275,7 @@ impl Acceptor {
             request.extensions_mut().insert(client);
             router.clone().oneshot(request)
         });
-        let served = self.http.serve_connection_with_upgrades(TokioIo::new(tcp), service);
-        let served = connections.watch(served.into_owned());
-        tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::debug!(%error, "a connection has failed");
-            }
-        });
+        connections.serve(self.http.serve_connection(TokioIo::new(tcp), service).with_upgrades());
     }
 
     /// A peer that takes nothing for that long is gone (Linux's `TCP_USER_TIMEOUT`).

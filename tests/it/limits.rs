@@ -108,6 +108,7 @@ async fn who_sends_half_a_request_is_refused_in_time(#[values(Sqlite, Postgres)]
     }
     let page = raw(&app, &format!("POST /login/ HTTP/1.1\r\n{head}user")).await;
     assert!(page.starts_with("HTTP/1.1 408 ") && page.contains("<!doctype html>"), "{page}");
+    assert_eq!(raw(&app, "").await, "", "who sends nothing at all is let go of");
     let cut = raw(&app, "GET /api/ HTTP/1.1\r\nHost: ref.exa").await;
     assert!(cut.is_empty() || cut.starts_with("HTTP/1.1 4"), "{cut}");
     assert_eq!(app.app.metrics.errors.get(), 0);

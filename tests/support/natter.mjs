@@ -7,11 +7,11 @@ import { Program } from './program.mjs';
 
 const BINARY = process.env.NATTER_TEST_BINARY ?? fileURLToPath(new URL('../../target/debug/natter', import.meta.url));
 
-/** A server of the built binary, on a free port, with an empty database and data folder of its own. */
-export async function startNatter(database = 'sqlite') {
+/** A server of the built binary, on a free port, with an empty database and data folder of its own, and `settings` by their environment names. */
+export async function startNatter(database = 'sqlite', settings = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'natter-test-'));
   try {
-    const natter = new Natter(folder, await emptyDatabase(database, folder));
+    const natter = new Natter(folder, await emptyDatabase(database, folder), settings);
     await natter.start();
     return natter;
   } catch (error) {
@@ -23,12 +23,14 @@ export async function startNatter(database = 'sqlite') {
 class Natter {
   #folder;
   #database;
+  #settings;
   #program = new Program('natter', BINARY);
   #port = 0;
 
-  constructor(folder, database) {
+  constructor(folder, database, settings) {
     this.#folder = folder;
     this.#database = database;
+    this.#settings = settings;
   }
 
   /** Where the chat page is; sockets connect to the same address. */
@@ -40,8 +42,13 @@ class Natter {
   async start() {
     const settings = {
       HOST: '127.0.0.1', PORT: this.#port, DATABASE_URL: this.#database.url, DATA_DIR: this.#folder, NATTER_RATE_LIMITS: 'off',
+      ...this.#settings,
     };
     this.#port = await this.#program.start(settings, { cwd: this.#folder });
+  }
+
+  get pid() {
+    return this.#program.pid;
   }
 
   /** What it printed lately, since it was started. */

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream/promises';
 import { within } from './deadline.mjs';
 
 const START_MS = 30_000;
@@ -13,6 +16,8 @@ export class Program {
   #binary;
   #process;
   #log;
+  #kept;
+  #isStopped;
   #lines = new EventEmitter();
 
   constructor(name, binary) {
@@ -26,12 +31,14 @@ export class Program {
   async start(env, options = {}) {
     const { PATH, HOME, RUST_LOG, RUST_BACKTRACE } = process.env;
     this.#log = [];
+    this.#isStopped = false;
     this.#process = spawn(this.#binary, [], {
       // Nothing else of the environment gets in: a developer's settings would change what is tested.
       env: { PATH, HOME, ...(RUST_LOG && { RUST_LOG }), ...(RUST_BACKTRACE && { RUST_BACKTRACE }), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...options,
     });
+    this.#keepLog(process.env.NATTER_TEST_LOGS);
     const exit = once(this.#process, 'exit').then(([code, signal]) => {
       throw new Error(`${this.#name} ended (${signal ?? code}):\n${this.log}`);
     });
@@ -44,6 +51,15 @@ export class Program {
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) createInterface(stream).on('line', line => this.#note(line));
     return within(START_MS, `${this.#name} prints its address`, Promise.race([listening, exit]));
+  }
+
+  get pid() {
+    return this.#process.pid;
+  }
+
+  /** Keeps all that it logs in `folder`, for those who look for what must not be there. */
+  #keepLog(folder) {
+    if (folder) this.#kept = pipeline(this.#process.stderr, createWriteStream(join(folder, `${this.#name}-${this.pid}.log`)));
   }
 
   /** What it printed lately, since it was started. */
@@ -73,12 +89,15 @@ export class Program {
     await within(STOP_MS, `${this.#name} ends when killed`, ended);
   }
 
-  /** Ends it as an operator would. */
+  /** Ends it as an operator would, if it has not been ended so. */
   async stop() {
+    if (this.#isStopped) return;
     if (this.#ended) throw new Error(`${this.#name} had ended by itself:\n${this.log}`);
     const ended = once(this.#process, 'exit');
     this.#process.kill('SIGTERM');
     const [code] = await within(STOP_MS, `${this.#name} ends when told to`, ended);
     if (code !== 0) throw new Error(`${this.#name} stopped with ${code}:\n${this.log}`);
+    this.#isStopped = true;
+    await this.#kept;
   }
 }

@@ -22,6 +22,8 @@ use sea_orm_migration::MigratorTrait;
 const PATIENCE: Duration = Duration::from_secs(5);
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// The number of PostgreSQL's advisory lock that nodes take to migrate: "natter" in ASCII.
+const MIGRATION_LOCK: u64 = 0x6e61_7474_6572;
 
 /// Where to read and where to write.
 ///
@@ -108,9 +110,19 @@ impl Database {
         row.ok_or_else(|| DbErr::RecordNotFound("size".to_owned()))?.try_get("", "size")
     }
 
-    /// Applies the migrations that this database has not seen.
+    /// Applies the migrations that this database has not seen: all or, where that is cut off, none. Of nodes that do so at
+    /// once the others wait for the first.
     pub async fn migrate(&self) -> Result<()> {
-        Migrator::up(&self.write, None).await.context("the database cannot be migrated")
+        let migrate = async {
+            let transaction = self.begin().await?;
+            if transaction.get_database_backend() == DbBackend::Postgres {
+                let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+                transaction.execute_unprepared(&lock).await?;
+            }
+            Migrator::up(&transaction, None).await?;
+            transaction.commit().await
+        };
+        migrate.await.context("the database cannot be migrated")
     }
 
     pub async fn close(self) -> Result<(), DbErr> {

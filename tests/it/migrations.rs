@@ -1,5 +1,6 @@
 //! The schema, up and down.
 
+use futures_util::future::join_all;
 use natter_migration::Migrator;
 use rstest::rstest;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
@@ -47,6 +48,17 @@ async fn the_schema_goes_down_and_up_again(#[values(Sqlite, Postgres)] storage: 
     let ann = Person::join(&app, "ann").await;
     let answer = ann.post(&app, "/api/messages/").json(&message).answer().await;
     assert_eq!((answer.status, answer.json()["seq"].as_i64()), (201, Some(1)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn several_who_migrate_at_once_are_all_done(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    Migrator::down(app.app.database.write(), None).await.unwrap();
+    for outcome in join_all((0..4).map(|_| natter_beside(&app, &["migrate"], ""))).await {
+        assert_eq!(outcome.done(), "The database is up to date.\n");
+    }
+    Person::join(&app.restart().await, "ann").await;
 }
 
 #[rstest]

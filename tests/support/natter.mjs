@@ -7,27 +7,36 @@ import { Program } from './program.mjs';
 
 const BINARY = process.env.NATTER_TEST_BINARY ?? fileURLToPath(new URL('../../target/debug/natter', import.meta.url));
 
-/** A server of the built binary, on a free port, with an empty database and data folder of its own, and `settings` by their environment names. */
-export async function startNatter(database = 'sqlite', settings = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'natter-test-'));
+/**
+ * A server of the built binary, on a free port, with an empty database and data folder of its own, and `settings` by their
+ * environment names. `wrap` makes the command line that runs it, if it is to be run in some way.
+ */
+export async function startNatter(database = 'sqlite', settings = {}, wrap = () => []) {
+  const natter = await prepareNatter(database, settings, wrap);
   try {
-    const natter = new Natter(folder, await emptyDatabase(database, folder), settings);
     await natter.start();
     return natter;
   } catch (error) {
-    await rm(folder, { recursive: true });
+    await natter.remove();
     throw error;
   }
+}
+
+/** The same, to be started later. */
+export async function prepareNatter(database, settings = {}, wrap = () => []) {
+  const folder = await mkdtemp(join(tmpdir(), 'natter-test-'));
+  return new Natter(folder, await emptyDatabase(database, folder), settings, wrap(folder));
 }
 
 class Natter {
   #folder;
   #database;
   #settings;
-  #program = new Program('natter', BINARY);
+  #program;
   #port = 0;
 
-  constructor(folder, database, settings) {
+  constructor(folder, database, settings, wrapper) {
+    this.#program = new Program('natter', BINARY, wrapper);
     this.#folder = folder;
     this.#database = database;
     this.#settings = settings;
@@ -45,6 +54,10 @@ class Natter {
       ...this.#settings,
     };
     this.#port = await this.#program.start(settings, { cwd: this.#folder });
+  }
+
+  get folder() {
+    return this.#folder;
   }
 
   get pid() {

@@ -50,7 +50,7 @@ export async function takeOut(natter, token, conversation, email) {
   assert.equal(answer.status, 204);
 }
 
-function post(natter, path, body) {
+export function post(natter, path, body) {
   return fetch(new URL(path, natter.url), {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },

@@ -10,21 +10,24 @@ const START_MS = 30_000;
 const STOP_MS = 15_000;
 const LOG_LINES = 100;
 
+const programs = new Set();
+// The last resort when a test file dies: its servers must not outlive it.
+process.on('exit', () => programs.forEach(program => program.kill('SIGKILL')));
+
 /** A server program of ours that prints its address once it listens. */
 export class Program {
   #name;
-  #binary;
+  #command;
   #process;
   #log;
   #kept;
   #isStopped;
   #lines = new EventEmitter();
 
-  constructor(name, binary) {
+  /** `wrapper` is the command line, if any, of a program that becomes this one. */
+  constructor(name, binary, wrapper = []) {
     this.#name = name;
-    this.#binary = binary;
-    // The last resort when a test file dies: its server must not outlive it.
-    process.on('exit', () => this.#process?.kill('SIGKILL'));
+    this.#command = [...wrapper, binary];
   }
 
   /** Starts it, or starts it again: the port of 127.0.0.1 that it listens on. */
@@ -32,12 +35,15 @@ export class Program {
     const { PATH, HOME, RUST_LOG, RUST_BACKTRACE } = process.env;
     this.#log = [];
     this.#isStopped = false;
-    this.#process = spawn(this.#binary, [], {
+    this.#process = spawn(this.#command[0], this.#command.slice(1), {
       // Nothing else of the environment gets in: a developer's settings would change what is tested.
       env: { PATH, HOME, ...(RUST_LOG && { RUST_LOG }), ...(RUST_BACKTRACE && { RUST_BACKTRACE }), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...options,
     });
+    const started = this.#process;
+    programs.add(started);
+    started.once('exit', () => programs.delete(started));
     this.#keepLog(process.env.NATTER_TEST_LOGS);
     const exit = once(this.#process, 'exit').then(([code, signal]) => {
       throw new Error(`${this.#name} ended (${signal ?? code}):\n${this.log}`);

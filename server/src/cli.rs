@@ -1,5 +1,6 @@
 //! The command line: one arm, one call.
 
+mod backup;
 mod bench;
 mod healthcheck;
 mod serve;
@@ -34,6 +35,7 @@ Examples:
   natter --port 8080 --data-dir /var/lib/natter
   DATABASE_URL=postgres://natter@db/natter natter migrate
   natter user create ann@example.org --staff  (asks for the password)
+  natter backup natter.backup                 beside a running server
   natter config show                          every setting as it is in force";
 
 #[derive(clap::Args)]
@@ -65,6 +67,10 @@ enum Action {
     Serve,
     /// Bring the database up to date, and stop.
     Migrate,
+    /// Copy the SQLite database into a file, also while a server uses it.
+    Backup(backup::Options),
+    /// Put a backup in the place of the SQLite database, while no server uses it.
+    Restore(backup::RestoreOptions),
     /// Look after accounts.
     #[command(subcommand)]
     User(user::Action),
@@ -92,6 +98,8 @@ impl Command {
         match self.action.unwrap_or(Action::Serve) {
             Action::Serve => serve::run(config()?).await,
             Action::Migrate => migrate(config()?).await,
+            Action::Backup(options) => backup::back_up(config()?, options).await,
+            Action::Restore(options) => backup::restore(config()?, options).await,
             Action::User(action) => user::run(config()?, action).await,
             Action::Config(ConfigAction::Show) => show(&config()?),
             Action::Config(ConfigAction::Check) => config().and_then(|_| say("The settings are valid.\n")),

@@ -1,5 +1,7 @@
 //! Connections to SQLite or PostgreSQL.
 
+pub mod backup;
+
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use natter_migration::Migrator;
 use sea_orm::sqlx;
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -152,16 +155,18 @@ pub fn is_passing(error: &DbErr) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => match error.code() {
-            // The lowest byte of an extended code is the primary one.
-            Some(code) if error.try_downcast_ref::<SqliteError>().is_some() => {
-                code.parse::<u32>().is_ok_and(|code| SQLITE_PASSING.contains(&(code & 0xff)))
-            }
-            Some(code) => POSTGRES_PASSING.iter().any(|passing| code.starts_with(passing)),
-            None => false,
+        sqlx::Error::Database(error) => match sqlite_code(error.as_ref()) {
+            Some(code) => SQLITE_PASSING.contains(&code),
+            None => error.code().is_some_and(|code| POSTGRES_PASSING.iter().any(|passing| code.starts_with(passing))),
         },
         _ => false,
     }
+}
+
+/// The primary result code, which is the lowest byte of an extended one; none of PostgreSQL.
+fn sqlite_code(error: &dyn DatabaseError) -> Option<u32> {
+    error.try_downcast_ref::<SqliteError>()?;
+    Some(error.code()?.parse::<u32>().ok()? & 0xff)
 }
 
 /// The file that a URL means, as [`Database::open`] reads it; none for PostgreSQL.
@@ -202,7 +207,7 @@ impl Claim {
         match file.try_lock() {
             Ok(()) => Ok(Self(Some(file))),
             Err(TryLockError::WouldBlock) => bail!(
-                "another server has the database file {}; several servers need PostgreSQL (DATABASE_URL)",
+                "another server has the database file {}: stop it first; several servers need PostgreSQL (DATABASE_URL)",
                 path.display()
             ),
             Err(TryLockError::Error(error)) => Err(error).context("the database file cannot be locked"),

@@ -17,6 +17,7 @@ mod admin_setup;
 mod admin_users;
 mod api_root;
 mod authorization_header;
+mod backup;
 mod bad_input;
 mod bad_requests;
 mod bench;

@@ -44,19 +44,7 @@ async fn what_was_sent_before_the_stop_is_committed_and_acknowledged_or_refused(
         }
     }
     let app = app.restart().await;
-    assert_eq!(history(&app, &alice).await, acknowledged);
-}
-
-/// All lines, oldest first.
-async fn history(app: &TestApp, person: &Person) -> Vec<Value> {
-    let (mut lines, mut path) = (Vec::new(), "/api/messages/?after=0&limit=500".to_owned());
-    loop {
-        let page: Value = person.get(app, &path).send().await.unwrap().json().await.unwrap();
-        let results = page["results"].as_array().unwrap();
-        lines.extend(results.iter().rev().map(|message| message["message"].clone()));
-        let Some(newer) = page["previous"].as_str() else { return lines };
-        newer[newer.find("/api/").unwrap()..].clone_into(&mut path);
-    }
+    assert_eq!(alice.history(&app).await, acknowledged);
 }
 
 #[rstest]
@@ -118,6 +106,6 @@ async fn accounts_tokens_and_history_are_there_after_a_restart(
         assert_eq!(wire.post("hello").await, seq);
     }
     let app = app.restart().await;
-    assert_eq!(history(&app, &alice).await, vec![json!("alice@ref.example: hello"); 3]);
+    assert_eq!(alice.history(&app).await, vec![json!("alice@ref.example: hello"); 3]);
     assert_eq!(Wire::enter(&app, &alice).await.post("hello").await, 4);
 }

@@ -32,7 +32,8 @@ pub fn serve(environment: &[(&str, &str)]) -> Child {
     command(environment).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn command(environment: &[(&str, &str)]) -> Command {
+/// A command that is started and can be watched.
+pub fn command(environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_natter"));
     command.env_clear().envs(environment.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -53,4 +53,16 @@ impl Person {
     pub fn get(&self, app: &TestApp, path: &str) -> RequestBuilder {
         self.request(app, Method::GET, path)
     }
+
+    /// All lines of the first conversation, oldest first.
+    pub async fn history(&self, app: &TestApp) -> Vec<Value> {
+        let (mut lines, mut path) = (Vec::new(), "/api/messages/?after=0&limit=500".to_owned());
+        loop {
+            let page: Value = self.get(app, &path).send().await.unwrap().json().await.unwrap();
+            let results = page["results"].as_array().unwrap();
+            lines.extend(results.iter().rev().map(|message| message["message"].clone()));
+            let Some(newer) = page["previous"].as_str() else { return lines };
+            newer[newer.find("/api/").unwrap()..].clone_into(&mut path);
+        }
+    }
 }

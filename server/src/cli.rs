@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 use crate::accounts;
 use crate::app::App;
 use crate::config::Config;
+use crate::supervisor::Supervisor;
 
 /// A chat server for unchanged Socket.IO clients, with accounts, history and an admin site in one binary.
 ///
@@ -94,9 +95,11 @@ enum ConfigAction {
 impl Command {
     /// Runs the command with the process's `environment`.
     pub async fn run(self, environment: impl IntoIterator<Item = (String, String)>) -> Result<()> {
-        let config = || self.settings.load(environment);
+        let environment: Vec<_> = environment.into_iter().collect();
+        let supervisor = || Supervisor::of(&environment);
+        let config = || self.settings.load(environment.clone());
         match self.action.unwrap_or(Action::Serve) {
-            Action::Serve => serve::run(config()?).await,
+            Action::Serve => serve::run(config()?, supervisor()?).await,
             Action::Migrate => migrate(config()?).await,
             Action::Backup(options) => backup::back_up(config()?, options).await,
             Action::Restore(options) => backup::restore(config()?, options).await,

@@ -6,7 +6,7 @@
 //! * [`accounts`]: who people are. [`presence`]: who is here. [`chat`]: what they say. [`admin`]: who looks after it.
 //! * [`http`] and [`gateway`]: the doorways for requests and for sockets.
 //! * [`serve`]: all of it, running. [`cli`]: how it is started and looked after.
-//! * [`database`], [`listing`], [`telemetry`], [`metrics`], [`rate`], [`random`]: the cellar.
+//! * [`database`], [`listing`], [`telemetry`], [`metrics`], [`supervisor`], [`rate`], [`random`]: the cellar.
 
 pub mod accounts;
 pub mod admin;
@@ -25,4 +25,5 @@ pub mod presence;
 pub mod random;
 pub mod rate;
 pub mod serve;
+pub mod supervisor;
 pub mod telemetry;

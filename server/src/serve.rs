@@ -27,6 +27,7 @@ use crate::chat;
 use crate::config::Config;
 use crate::event::Event;
 use crate::http::peer::TrustedProxies;
+use crate::supervisor::Supervisor;
 use crate::{gateway, http};
 
 /// How long the parts of a stop may take: the messages, …
@@ -80,6 +81,7 @@ pub async fn serve(
     Listeners { clients: listener, metrics }: Listeners,
     app: App,
     queues: Queues,
+    supervisor: Supervisor,
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     let everyone = chat::reach(&app, chat::EVERYONE).await.context("the log cannot be read")?;
@@ -99,9 +101,15 @@ pub async fn serve(
         tasks.spawn("metrics", serve_metrics(listener, Acceptor::new(&app.config, router)));
     }
     tasks.spawn("figures", connections.observe(app.clone()));
+    let supervisor = Arc::new(supervisor);
+    if supervisor.is_watchful() {
+        let supervisor = supervisor.clone();
+        tasks.spawn("signs of life", async move { supervisor.hears_of_life().await });
+    }
 
     let connections = Connections::default();
     let acceptor = Acceptor::new(&app.config, router);
+    supervisor.hears_of_start();
     {
         let accepting = pin!(acceptor.accept(&listener, &connections));
         tokio::select! {
@@ -111,6 +119,7 @@ pub async fn serve(
         }
     }
     tracing::info!("stopping");
+    supervisor.hears_of_stop();
     let closing = {
         let accepting = pin!(acceptor.accept(&listener, &connections));
         tokio::select! {

@@ -59,6 +59,7 @@ mod signup_page;
 mod slow_reader;
 mod socket_limits;
 mod stopping;
+mod supervisor;
 mod token;
 mod users;
 mod wire;

@@ -8,9 +8,10 @@ use crate::app::{App, create_data_dir};
 use crate::config::Config;
 use crate::database::Claim;
 use crate::serve::{self, Listeners};
+use crate::supervisor::Supervisor;
 use crate::telemetry;
 
-pub async fn run(config: Config) -> Result<()> {
+pub async fn run(config: Config, supervisor: Supervisor) -> Result<()> {
     telemetry::start(telemetry::filter(&config.log)?)?;
     let listeners = Listeners::bind(&config).await?;
     let public_url = serve::public_url(&config, listeners.clients.local_addr()?);
@@ -20,7 +21,7 @@ pub async fn run(config: Config) -> Result<()> {
     let _claim = Claim::take(&config.database_url, &config.data_dir)?;
     let (app, queues) = App::open(config, public_url).await?;
     welcome(&app, setup::invite(&app).await?.as_deref());
-    serve::serve(listeners, app, queues, shutdown).await
+    serve::serve(listeners, app, queues, supervisor, shutdown).await
 }
 
 /// Resolves on SIGTERM or Ctrl-C.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use natter::app::App;
 use natter::config::Config;
 use natter::serve::{self, Listeners};
+use natter::supervisor::Supervisor;
 use reqwest::{Method, RequestBuilder, redirect};
 use sea_orm::{ConnectionTrait, Database, DbErr, Statement};
 use tempfile::TempDir;
@@ -79,7 +80,7 @@ async fn launch(settings: Settings) -> TestApp {
     let metrics = listeners.metrics.as_ref().map(|listener| listener.local_addr().unwrap());
     let (app, queues) = App::open(config.clone(), serve::public_url(&config, address)).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = serve::serve(listeners, app.clone(), queues, async move {
+    let serving = serve::serve(listeners, app.clone(), queues, Supervisor::default(), async move {
         // Dropped or sent: both mean stop.
         stopped.await.ok();
     });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { emptyDatabase } from './database.mjs';
 import { Program } from './program.mjs';
 
-const BINARY = process.env.NATTER_TEST_BINARY ?? fileURLToPath(new URL('../../target/debug/natter', import.meta.url));
+export const BINARY = process.env.NATTER_TEST_BINARY ?? fileURLToPath(new URL('../../target/debug/natter', import.meta.url));
 
 /**
  * A server of the built binary, on a free port, with an empty database and data folder of its own, and `settings` by their
@@ -42,7 +42,7 @@ class Natter {
     this.#settings = settings;
   }
 
-  /** Where the chat page is; sockets connect to the same address. */
+  /** Where the chat page is, which is a proxy by `PUBLIC_URL`; sockets connect to the same address. */
   get url() {
     return `http://127.0.0.1:${this.#port}/`;
   }

@@ -19,6 +19,31 @@ python_program() {
   python3 -c 'import ensurepip, sys, venv; print(sys.executable)' 2>/dev/null
 }
 
+systemd_analyzer() {
+  command -v systemd-analyze
+}
+
+# Prints where program $1 is, on the PATH, where only root looks, or unpacked.
+program_of() {
+  PATH="$PATH:/usr/sbin:$target/debian/usr/sbin:$target/debian/usr/bin" command -v "$1"
+}
+
+# Makes sure of program $2 of the Debian package $1. It is not installed, as a server would be started for everybody.
+need_unpacked() {
+  local package=$1 program=$2 folder
+  if program_of "$program" >/dev/null; then return; fi
+  folder=$(mktemp -d "$scratch/$package.XXXXXX")
+  if ((EUID == 0)) && [[ -n $(command -v apt-get) ]]; then apt-get update -qq; fi
+  # By root itself: apt's own user may not write into a folder of ours.
+  if ! (cd "$folder" && apt-get download -qq --option APT::Sandbox::User=root "$package"); then
+    echo "Please install $program, then run this again." >&2
+    exit 1
+  fi
+  mkdir -p "$target/debian"
+  dpkg-deb --extract "$folder"/*.deb "$target/debian"
+  program_of "$program" >/dev/null
+}
+
 # Makes sure that the Debian package $1 is there when the function $2 does not find its program.
 need_package() {
   local package=$1 find=$2

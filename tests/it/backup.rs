@@ -265,6 +265,11 @@ async fn a_backup_takes_the_place_of_a_damaged_database_and_of_none() {
     assert_eq!(place.natter(&["migrate"]).await.done(), "The database is up to date.\n");
 
     let empty = Place { folder: tempfile::tempdir().unwrap() };
+    fs::write(empty.path("natter.sqlite-wal"), "of another").unwrap();
+    let refused = empty.natter(&["restore", &file]).await;
+    assert!(refused.complained.contains("is of a database that is not there"), "{refused:?}");
+    assert_eq!(empty.files(), ["natter.sqlite-wal"]);
+    fs::remove_file(empty.path("natter.sqlite-wal")).unwrap();
     let outcome = empty.natter(&["restore", &file]).await;
     let expected = format!("Copying …\nChecking …\nReplacing …\nThe database is restored from {file}.\n");
     assert_eq!(outcome.done(), expected);
@@ -291,6 +296,24 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one(#[value
     }
     place.natter(&["restore", &file]).await.done();
     assert_eq!(count(&place.database(), "revocations").await, 5000);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_interrupted_removes_its_half_copy(#[values("backup", "restore")] action: &str) {
+    let place = Place::with_much_in_it().await;
+    let file = place.backup("backup").await;
+    let another = place.name("another");
+    let arguments = if action == "backup" { [action, &another] } else { [action, &file] };
+    let mut child = command(&[("DATA_DIR", place.data_dir())]).args(arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next_line().await.unwrap().unwrap(), "Copying …");
+    let process = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &process]).status().await.unwrap().success());
+    let output = child.wait_with_output().await.unwrap();
+    let complained = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() || complained == "natter: interrupted: nothing has changed\n", "{complained}");
+    assert!(!place.files().iter().any(|name| name.contains("draft")), "{:?}", place.files());
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, ConnectOptions, Connection, SqliteConnection};
 use sea_orm_migration::MigratorTrait;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -71,10 +71,10 @@ pub async fn back_up(
     ensure!(existing == Existing::Replaced || !file.exists(), "{} is there already", file.display());
     ensure!(!is_same(&database, file), "{} is the database itself", file.display());
     let draft = copy(&database, folder_of(file), watch).await?;
-    let size = draft.as_file().metadata()?.len();
+    let size = draft.file.as_file().metadata()?.len();
     let named = match existing {
-        Existing::Kept => draft.persist_noclobber(file),
-        Existing::Replaced => draft.persist(file),
+        Existing::Kept => draft.file.persist_noclobber(file),
+        Existing::Replaced => draft.file.persist(file),
     };
     named.with_context(|| format!("the backup cannot be named {}", file.display()))?;
     sync(folder_of(file))?;
@@ -102,20 +102,34 @@ pub async fn restore(
     replace(&database, draft).await
 }
 
-/// A checked copy of a database in `folder`, on the disk. It is removed with the handle.
-async fn copy(from: &Path, folder: &Path, watch: &mut (dyn FnMut(Step) + Send)) -> Result<NamedTempFile> {
+/// A copy that has no name of its own yet, with the folder in which SQLite writes it. Both are removed with the handle.
+struct Draft {
+    file: NamedTempFile,
+    #[expect(dead_code, reason = "it is there to be removed")]
+    folder: TempDir,
+}
+
+impl Draft {
+    fn begin(beside: &Path) -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(".natter-draft-").tempdir_in(beside)?;
+        Ok(Self { file: NamedTempFile::new_in(folder.path())?, folder })
+    }
+}
+
+/// A checked copy of a database on the disk that holds `folder`.
+async fn copy(from: &Path, folder: &Path, watch: &mut (dyn FnMut(Step) + Send)) -> Result<Draft> {
     ensure!(from.exists(), "there is no file {}", from.display());
-    let draft = tempfile::Builder::new().prefix(".natter-draft-").tempfile_in(folder);
+    let draft = Draft::begin(folder);
     let draft = draft.with_context(|| format!("nothing can be written to {}", folder.display()))?;
     let copied = async {
         let mut source = open(from).await?;
         know(&mut source).await?;
-        vacuum_into(&mut source, draft.path(), watch).await?;
+        vacuum_into(&mut source, draft.file.path(), watch).await?;
         watch(Step::Checking);
-        check(draft.path()).await
+        check(draft.file.path()).await
     };
     copied.await.map_err(|error| explain(error, from))?;
-    draft.as_file().sync_all().context("the copy cannot be written")?;
+    draft.file.as_file().sync_all().context("the copy cannot be written")?;
     Ok(draft)
 }
 
@@ -172,18 +186,22 @@ async fn check(path: &Path) -> Result<()> {
 
 /// One rename replaces the database, which is a single file by then: its journals are written into it, or lie beside the
 /// name under which it is kept.
-async fn replace(database: &Path, draft: NamedTempFile) -> Result<Option<PathBuf>> {
+async fn replace(database: &Path, draft: Draft) -> Result<Option<PathBuf>> {
     let context = || format!("the database {} cannot be replaced", database.display());
     let kept = if database.try_exists()? {
         // Kept until the end: whoever comes meanwhile waits, and then finds the new one.
         let _held = hold(database).await?;
         let owner = database.metadata()?;
-        fchown(draft.as_file(), Some(owner.uid()), Some(owner.gid())).with_context(context)?;
+        fchown(draft.file.as_file(), Some(owner.uid()), Some(owner.gid())).with_context(context)?;
         let kept = keep(database).with_context(context)?;
-        draft.persist(database).with_context(context)?;
+        draft.file.persist(database).with_context(context)?;
         Some(kept)
     } else {
-        draft.persist_noclobber(database).with_context(context)?;
+        let left = JOURNALS.map(|journal| beside(database, journal)).into_iter().find(|journal| journal.exists());
+        if let Some(left) = left {
+            bail!("{} is of a database that is not there: played back, it would damage this one", left.display());
+        }
+        draft.file.persist_noclobber(database).with_context(context)?;
         None
     };
     sync(folder_of(database))?;

@@ -155,7 +155,7 @@ impl TryFrom<String> for Listen {
         if text.is_empty() {
             return Ok(Self(None));
         }
-        text.parse().map(|address| Self(Some(address))).map_err(|_| format!("{text} is no address like 127.0.0.1:9100"))
+        text.parse().map(|address| Self(Some(address))).map_err(|_| format!("{text} is no address like 127.0.0.1:9464"))
     }
 }
 

@@ -70,8 +70,13 @@ impl Metrics {
     pub fn new() -> Result<Self> {
         let registry = Registry::new();
         let counter = |name, help| register_int_counter_with_registry!(name, help, registry);
-        let counters = |name, help, labels: &[&str]| {
-            register_int_counter_vec_with_registry!(Opts::new(name, help), labels, registry)
+        // Those whose values are known begin at 0: a rate is known from the second look on, and not from the third.
+        let counters = |name, help, label, values: &[&str]| {
+            let counters = register_int_counter_vec_with_registry!(Opts::new(name, help), &[label], registry)?;
+            for value in values {
+                counters.with_label_values(&[*value]);
+            }
+            anyhow::Ok(counters)
         };
         let gauge = |name, help| register_int_gauge_with_registry!(name, help, registry);
         // From a tenth of a millisecond to some six seconds.
@@ -93,19 +98,22 @@ impl Metrics {
             refused_sockets: counters(
                 "natter_sockets_refused_total",
                 "Sockets that were refused, by the limit that was reached.",
-                &["reason"],
+                "reason",
+                &["server", "address", "user", "unauthenticated"],
             )?,
             slow_sockets: counter("natter_sockets_cut_total", "Sockets that were cut because they did not keep up.")?,
             authentications: counters(
                 "natter_authentications_total",
                 "Tokens that sockets have shown, by what became of them.",
-                &["result"],
+                "result",
+                &["accepted", "refused", "failed"],
             )?,
             posted_messages: counter("natter_messages_posted_total", "Messages that were committed by this node.")?,
             refused_messages: counters(
                 "natter_messages_refused_total",
                 "Messages that were not committed, by the code that the sender was told.",
-                &["reason"],
+                "reason",
+                &["invalid", "forbidden", "throttled", "overloaded", "stopping", "unavailable"],
             )?,
             messages: counter(
                 "natter_messages_broadcast_total",
@@ -118,13 +126,14 @@ impl Metrics {
             rate_limited: counters(
                 "natter_rate_limited_total",
                 "What was refused for coming too often, by the limit.",
-                &["limit"],
+                "limit",
+                &["sign-in", "messages", "events"],
             )?,
             errors: IntCounter::new("errors", "As natter_http_requests_total of the statuses from 500 on.")?,
-            requests: counters(
-                "natter_http_requests_total",
-                "Answered HTTP requests, without those of sockets and probes.",
+            requests: register_int_counter_vec_with_registry!(
+                Opts::new("natter_http_requests_total", "Answered HTTP requests, without those of sockets and probes."),
                 &["method", "status"],
+                registry
             )?,
             request_seconds: register_histogram_vec_with_registry!(
                 seconds("natter_http_request_seconds", "How long an answer has taken to begin.")?,

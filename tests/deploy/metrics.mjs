@@ -1,35 +1,22 @@
-// The metrics of a server, with their labels. TO BE REPLACED by what a running server answers at `/metrics`, once it does.
+import assert from 'node:assert/strict';
+import { startNatter } from '../support/natter.mjs';
+import { freePort } from './nginx.mjs';
 
-const own = {
-  natter_sockets: ['transport', 'protocol'],
-  natter_sockets_unauthenticated: [],
-  natter_connections_total: [],
-  natter_sockets_refused_total: ['reason'],
-  natter_sockets_cut_total: [],
-  natter_authentications_total: ['result'],
-  natter_messages_posted_total: [],
-  natter_messages_refused_total: ['reason'],
-  natter_messages_broadcast_total: [],
-  natter_log_queue_messages: [],
-  natter_log_queue_bytes: [],
-  ...histogram('natter_log_commit_seconds'),
-  natter_http_requests_total: ['method', 'status'],
-  ...histogram('natter_http_request_seconds'),
-  natter_rate_limited_total: ['limit'],
-  natter_password_checks_waiting: [],
-  natter_build_info: ['version'],
-  process_resident_memory_bytes: [],
-  process_open_fds: [],
-  process_max_fds: [],
-  process_cpu_seconds_total: [],
-  process_start_time_seconds: [],
-};
-
-function histogram(name) {
-  return { [`${name}_bucket`]: ['le'], [`${name}_sum`]: [], [`${name}_count`]: [] };
-}
-
-/** Labels by the names of series. */
+/** Labels by the names of series: what a running server answers at `/metrics`. */
 export async function metrics() {
-  return own;
+  const listen = `127.0.0.1:${await freePort()}`;
+  const natter = await startNatter('sqlite', { NATTER_METRICS__LISTEN: listen });
+  try {
+    // Answers are counted by what they are, so one is needed.
+    await fetch(new URL('login/', natter.url));
+    const answer = await fetch(`http://${listen}/metrics`);
+    assert.equal(answer.status, 200);
+    const series = {};
+    for (const [, name, labels = ''] of (await answer.text()).matchAll(/^(\w+)(?:\{(.*)\})? /gm)) {
+      series[name] = [...labels.matchAll(/(\w+)="/g)].map(([, label]) => label);
+    }
+    return series;
+  } finally {
+    await natter.remove();
+  }
 }

@@ -46,6 +46,7 @@ mod login_page;
 mod messages;
 mod metrics;
 mod migrations;
+mod mutations;
 mod negotiation;
 mod nodes;
 mod password_reset;

@@ -135,7 +135,7 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
                 }
                 Joined::Behind { conversation, seq } => {
                     let offset = offsets.entry(conversation).or_insert(seq);
-                    *offset = replay(session, socket, conversation, *offset, seq).await?;
+                    *offset = replay(session, socket, conversation, *offset, seq, generation).await?;
                 }
                 // An ack or the history may name a message that is still to be sent from here.
                 Joined::Ahead { conversation, .. }
@@ -157,19 +157,21 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
 }
 
 /// Sends what a client has missed after `offset` and up to `seq`, as far as the limit allows; else it is told of the
-/// gap first. Returns where the client stands then.
+/// gap first. Ends early where what was looked up in `generation` may no longer hold: then the join is refused, too.
+/// Returns where the client stands then.
 async fn replay<A: Adapter>(
     session: &Arc<Session<A>>,
     socket: &SocketRef<A>,
     conversation: ConversationId,
     mut offset: i64,
     seq: i64,
+    generation: u64,
 ) -> Result<i64> {
     let limit = i64::try_from(session.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
     if seq - offset > limit {
         offset = tell_gap(session, socket, conversation, offset, seq - limit + 1).await?;
     }
-    while offset < seq {
+    while offset < seq && generation == session.joins.generation() {
         let page = chat::missed(&session.app, conversation, offset, REPLAY_PAGE).await?;
         for message in page.iter().take_while(|message| message.seq <= seq) {
             emit(session, socket, names::MESSAGE, message).await?;

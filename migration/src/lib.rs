@@ -13,6 +13,7 @@ mod m20261123_000005_add_conversations;
 mod m20261123_000006_create_audit_log;
 mod m20261123_000007_create_presences;
 mod m20261123_000008_add_deleted_by;
+mod m20261123_000009_index_session_uses;
 
 /// All migrations in the order in which they are applied.
 pub struct Migrator;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000006_create_audit_log::Migration),
             Box::new(m20261123_000007_create_presences::Migration),
             Box::new(m20261123_000008_add_deleted_by::Migration),
+            Box::new(m20261123_000009_index_session_uses::Migration),
         ]
     }
 }

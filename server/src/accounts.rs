@@ -17,16 +17,18 @@ pub mod reset_page;
 pub mod revocation;
 pub mod routes;
 pub mod session;
+mod terms;
 pub mod token;
 pub mod user;
 pub mod uses;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sea_orm::ConnectionTrait;
 use sha2::Sha256;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::app::App;
 use crate::error::{Error, Invalid, Result};
@@ -34,7 +36,8 @@ pub use device::{Device, DeviceId};
 pub use email::Email;
 pub use origin::Origin;
 pub use session::Session;
-pub use token::TokenId;
+pub use terms::Terms;
+pub use token::{Token, TokenId};
 use user::{NewUser, UserChange};
 pub use user::{User, UserId};
 
@@ -47,6 +50,8 @@ pub struct Identity {
     pub user: UserId,
     pub email: Arc<str>,
     pub token: TokenId,
+    /// With what it was signed in.
+    pub device: DeviceId,
 }
 
 /// What somebody says of themselves when they sign up.
@@ -245,19 +250,23 @@ pub async fn issue_token(app: &App, user: &User, origin: &Origin) -> Result<Stri
 ///
 /// # Errors
 /// [`Error::BadCredentials`] says why it is nobody's.
-pub async fn user_of_token(app: &App, key: &str) -> Result<(TokenId, User)> {
+pub async fn user_of_token(app: &App, key: &str) -> Result<(Token, User)> {
     let (token, user) = app.tokens.find(key).await?.ok_or(Error::BadCredentials("Invalid token."))?;
-    let age = app.config.accounts.token_age_seconds;
-    if age > 0 && token.created_at + Duration::seconds(age.into()) <= OffsetDateTime::now_utc() {
+    if app.terms.token_age.is_some_and(|age| token.created_at + age <= OffsetDateTime::now_utc()) {
         revoke_token(app, token.id).await?;
         return Err(Error::BadCredentials("Token has expired."));
     }
     if !user.is_active {
         return Err(Error::BadCredentials("User inactive or deleted."));
     }
-    // A page's token is its browser's.
-    app.uses.note(token.session_id.map_or(DeviceId::Token(token.id), DeviceId::Session));
-    Ok((token.id, user))
+    app.uses.note(token.device());
+    Ok((token, user))
+}
+
+/// Those of these tokens with which somebody may still be signed in.
+pub async fn good_tokens(app: &App, ids: &[TokenId]) -> Result<HashSet<TokenId>> {
+    let good = token::good_of(app.database.read(), ids, app.terms).await?;
+    Ok(good.into_iter().collect())
 }
 
 /// Takes one token back; its sockets are disconnected on every node.
@@ -294,18 +303,16 @@ pub async fn begin_session(
     origin: &Origin,
 ) -> Result<String> {
     let key = crate::random::alphanumeric::<32>();
-    let age = Duration::seconds(app.config.accounts.session_age_seconds.get().into());
     if !user::note_login(transaction, user).await? {
         return Err(OUTDATED);
     }
-    end_sessions(transaction, &session::ids_of_expired(transaction).await?).await?;
-    session::insert(transaction, user.id, &key, age, origin).await?;
+    session::insert(transaction, user.id, &key, app.terms.session_age, origin).await?;
     Ok(key)
 }
 
 /// The session with this key and its user, if the user is active.
 pub async fn user_of_session(app: &App, key: &str) -> Result<Option<(Session, User)>> {
-    let found = session::with_user(app.database.read(), key).await?;
+    let found = session::with_user(app.database.read(), key, app.terms).await?;
     let found = found.filter(|(_, user)| user.is_active);
     if let Some((session, _)) = &found {
         app.uses.note(DeviceId::Session(session.id));
@@ -325,6 +332,17 @@ pub async fn end_sessions(transaction: &impl ConnectionTrait, sessions: &[i64]) 
     session::lock(transaction, sessions).await?;
     revocation::of_tokens(transaction, &token::delete_of_sessions(transaction, sessions).await?).await?;
     session::delete(transaction, sessions).await
+}
+
+/// Ends sessions that are over, by their age or unused, as [`end_sessions`]: some, if there are many.
+pub async fn end_expired_sessions(app: &App) -> Result<()> {
+    let expired = session::ids_of_expired(app.database.read(), app.terms).await?;
+    if expired.is_empty() {
+        return Ok(());
+    }
+    let transaction = app.database.begin().await?;
+    end_sessions(&transaction, &expired).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// One page of the devices with which a user is signed in.
@@ -353,9 +371,7 @@ impl Devices {
 /// # Errors
 /// [`Error::NotFound`] where there is no page of this `number`.
 pub async fn devices(app: &App, user: &User, current: DeviceId, number: u64) -> Result<Devices> {
-    let age = app.config.accounts.token_age_seconds;
-    let token_age = (age > 0).then(|| Duration::seconds(age.into()));
-    let wanted = device::Wanted { user: user.id, current, token_age };
+    let wanted = device::Wanted { user: user.id, current, terms: app.terms };
     let db = app.database.read();
     let count = device::count(db, wanted).await?;
     let offset = number.checked_sub(1).and_then(|before| before.checked_mul(DEVICES_ON_A_PAGE));
@@ -381,7 +397,7 @@ pub async fn device_of_token(app: &App, id: TokenId) -> Result<DeviceId> {
 pub async fn sign_out_device(app: &App, user: &User, id: DeviceId) -> Result<()> {
     let transaction = app.database.begin().await?;
     match id {
-        DeviceId::Session(id) if session::lock_of_user(&transaction, id, user.id).await? => {
+        DeviceId::Session(id) if session::lock_of_user(&transaction, id, user.id, app.terms).await? => {
             end_sessions(&transaction, &[id]).await?;
         }
         DeviceId::Token(id) if token::delete_of_user(&transaction, id, user.id).await? => {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use governor::Quota;
 use tokio::sync::mpsc;
 
-use crate::accounts::UserId;
+use crate::accounts::{Terms, UserId};
 use crate::accounts::attempts::Attempts;
 use crate::accounts::lookups::{self, Lookups};
 use crate::accounts::password::Passwords;
@@ -32,6 +32,7 @@ pub struct Parts {
     /// The address under which the outside reaches this server, without a trailing slash.
     pub public_url: String,
     pub secret: Secret,
+    pub terms: Terms,
     pub database: Database,
     pub passwords: Passwords,
     pub tokens: Lookups,
@@ -88,7 +89,8 @@ impl App {
         database.migrate().await?;
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let passwords = Passwords::new(cores, config.accounts.password_queue.get())?;
-        let (tokens, token_reader) = Lookups::new(database.clone());
+        let terms = Terms::of(&config.accounts);
+        let (tokens, token_reader) = Lookups::new(database.clone(), terms);
         let (uses, use_writer) = Uses::new(database.clone());
         let (reset_links, link_maker) =
             ResetLinks::new(&config.accounts, Delivery::of(&config), database.clone(), public_url.clone());
@@ -104,6 +106,7 @@ impl App {
             config,
             public_url,
             secret,
+            terms,
             database,
             passwords,
             tokens,

@@ -82,7 +82,9 @@ pub struct Http {
 pub struct Accounts {
     pub password_validators: bool,
     pub session_age_seconds: NonZeroU32,
+    pub session_idle_seconds: u32,
     pub token_age_seconds: u32,
+    pub recheck_seconds: NonZeroU32,
     pub password_queue: NonZeroUsize,
     pub reset_queue: NonZeroUsize,
     pub attempts_per_minute: NonZeroU32,

@@ -2,8 +2,8 @@
 
 use tokio::sync::mpsc;
 
-use crate::accounts::UserId;
 use crate::accounts::revocation::Revocation;
+use crate::accounts::{TokenId, UserId};
 use crate::chat::{ConversationId, Message, Reach};
 use crate::presence::Person;
 
@@ -23,6 +23,8 @@ pub enum Event {
     PresenceChanged { come: Vec<Person>, gone: Vec<UserId> },
     /// Tokens or users that may no longer be used.
     Revoked(Vec<Revocation>),
+    /// Tokens that were found to be no longer good.
+    TokensEnded(Vec<TokenId>),
     /// The log reaches so far, whoever has written what is there.
     LogReaches { reach: Reach, members_changed: bool },
     /// Nothing comes after this.
@@ -38,7 +40,7 @@ impl Event {
             Self::ConversationChanged(id) => Some(*id),
             Self::LogReaches { reach, .. } => Some(reach.id),
             Self::Read { conversation, .. } | Self::Typing { conversation, .. } => Some(*conversation),
-            Self::PresenceChanged { .. } | Self::Revoked(_) | Self::Stopping => None,
+            Self::PresenceChanged { .. } | Self::Revoked(_) | Self::TokensEnded(_) | Self::Stopping => None,
         }
     }
 }

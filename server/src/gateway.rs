@@ -12,6 +12,7 @@ mod handshake;
 mod lane;
 mod packet;
 mod places;
+mod recheck;
 mod session;
 mod visitor;
 mod watch;
@@ -43,6 +44,7 @@ pub struct Gateway {
     pub router: Router,
     pub fan_out: FanOut<LocalAdapter>,
     pub watch: watch::Watch,
+    pub recheck: recheck::Recheck,
     pub connections: Connections,
     pub io: SocketIo,
 }
@@ -71,6 +73,7 @@ pub fn build(app: &App, routes: Router, events: mpsc::Receiver<Event>, everyone:
         router: routes.layer(layer).layer(from_fn_with_state(front, front::pass)),
         fan_out,
         watch: watch::Watch::new(app.clone()),
+        recheck: recheck::Recheck::new(app.clone(), connections.clone()),
         connections,
         io,
     }

@@ -85,7 +85,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
     let everyone = chat::reach(&app, chat::EVERYONE).await.context("the log cannot be read")?;
-    let gateway::Gateway { router, fan_out, watch, connections, io } =
+    let gateway::Gateway { router, fan_out, watch, recheck, connections, io } =
         gateway::build(&app, http::router(app.clone()), queues.events, everyone);
 
     let mut tasks = Tasks::default();
@@ -96,6 +96,7 @@ pub async fn serve(
     tasks.spawn("presence", queues.presence.run());
     tasks.spawn("fan-out", fan_out.run());
     tasks.spawn("watch", watch.run());
+    tasks.spawn("recheck", recheck.run());
     if let Some(listener) = metrics {
         let router = http::metrics::router(app.clone(), connections.clone());
         tasks.spawn("metrics", serve_metrics(listener, Acceptor::new(&app.config, router)));

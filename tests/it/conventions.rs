@@ -153,7 +153,7 @@ async fn an_unknown_path_is_a_page_that_says_so(#[values(Sqlite, Postgres)] stor
 async fn a_failure_of_the_server_tells_nothing_of_its_insides(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start(storage).await;
     let ann = Person::join(&app, "ann").await;
-    app.execute("ALTER TABLE sessions RENAME TO gone").await;
+    app.execute("ALTER TABLE sessions RENAME COLUMN address TO gone").await;
     app.execute("DROP TABLE messages").await;
 
     let answer = ann.get(&app, "/api/messages/").answer().await;

@@ -54,6 +54,7 @@ mod password_rules;
 mod presence;
 mod recovery;
 mod revocation;
+mod sessions;
 mod sign_in;
 mod sign_up;
 mod signup_page;

@@ -155,10 +155,10 @@ async fn no_socket_gets_in_while_its_token_is_taken_back(
     let origin = Origin::new(b"", app.address.ip());
     for _ in 0..50 {
         let token = accounts::issue_token(&app.app, &user, &origin).await.unwrap();
-        let (id, _) = accounts::user_of_token(&app.app, &token).await.unwrap();
+        let (row, _) = accounts::user_of_token(&app.app, &token).await.unwrap();
         let mut wire = Wire::connect(&app, Eio::V4, Transport::Websocket).await;
         wire.emit("authentication", &json!({ "token": token })).await;
-        accounts::revoke_token(&app.app, id).await.unwrap();
+        accounts::revoke_token(&app.app, row.id).await.unwrap();
         loop {
             let packet = wire.packet().await;
             if packet == "41" || packet.contains("unauthorized") {

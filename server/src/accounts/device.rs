@@ -6,8 +6,9 @@ use std::str::FromStr;
 use sea_orm::sea_query::{Order, UnionType};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::{Serialize, Serializer};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
+use super::terms::Terms;
 use super::token::TokenId;
 use super::user::UserId;
 use super::{session, token};
@@ -110,15 +111,14 @@ impl From<Row> for Device {
 pub struct Wanted {
     pub user: UserId,
     pub current: DeviceId,
-    /// How long a token is good, if not for ever.
-    pub token_age: Option<Duration>,
+    pub terms: Terms,
 }
 
 /// The current device, then those used last.
 pub async fn page(db: &impl ConnectionTrait, wanted: Wanted, offset: u64, limit: u64) -> Result<Vec<Device>> {
-    let Wanted { user, current, token_age } = wanted;
-    let mut query = session::devices_of_user(user, current.session().unwrap_or_default());
-    query.union(UnionType::All, token::devices_of_user(user, token_age, current.token()));
+    let Wanted { user, current, terms } = wanted;
+    let mut query = session::devices_of_user(user, terms, current.session().unwrap_or_default());
+    query.union(UnionType::All, token::devices_of_user(user, terms, current.token()));
     for column in ["is_current", "last_used_at", "id"] {
         query.order_by(column, Order::Desc);
     }
@@ -128,8 +128,8 @@ pub async fn page(db: &impl ConnectionTrait, wanted: Wanted, offset: u64, limit:
 }
 
 pub async fn count(db: &impl ConnectionTrait, wanted: Wanted) -> Result<u64> {
-    let tokens = token::count_of_user(db, wanted.user, wanted.token_age).await?;
-    Ok(session::count_of_user(db, wanted.user).await? + tokens)
+    let tokens = token::count_of_user(db, wanted.user, wanted.terms).await?;
+    Ok(session::count_of_user(db, wanted.user, wanted.terms).await? + tokens)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::{mpsc, oneshot};
 
+use super::terms::Terms;
 use super::token::{self, Token};
 use super::user::User;
 use crate::database::Database;
@@ -34,12 +35,13 @@ type Found = Result<Option<(Token, User)>, DbErr>;
 pub struct Reader {
     queue: mpsc::Receiver<Lookup>,
     database: Database,
+    terms: Terms,
 }
 
 impl Lookups {
-    pub fn new(database: Database) -> (Self, Reader) {
+    pub fn new(database: Database, terms: Terms) -> (Self, Reader) {
         let (sender, queue) = mpsc::channel(CAPACITY);
-        (Self(sender), Reader { queue, database })
+        (Self(sender), Reader { queue, database, terms })
     }
 
     /// The token with this key and its owner, as they are at some moment after the call.
@@ -70,7 +72,7 @@ impl Reader {
         let hashes = batch.iter().map(|lookup| lookup.key_hash.clone());
         // Some repeated, so that there are few lengths, and the database knows each statement already.
         let hashes = hashes.cycle().take(batch.len().next_power_of_two());
-        let found = tokio::time::timeout(PATIENCE, token::with_owners(self.database.read(), hashes));
+        let found = tokio::time::timeout(PATIENCE, token::with_owners(self.database.read(), hashes, self.terms));
         let found = found.await.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         Ok(found.into_iter().map(|(token, owner)| (token.key_hash.clone(), (token, owner))).collect())
     }

@@ -6,8 +6,10 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, QuerySelect
 use time::{Duration, OffsetDateTime};
 
 use super::origin::Origin;
+use super::terms::Terms;
 use super::token::hash;
 use super::user::{self, User, UserId};
+use super::uses;
 use crate::error::Result;
 use crate::listing::{self, Found, Wanted};
 
@@ -43,13 +45,12 @@ impl Related<user::Entity> for Entity {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// How many sessions are ended by one statement. Of expired ones the rest goes next time.
+/// How many sessions are ended by one statement. Of those that are over the rest goes next time.
 const AT_ONCE: u64 = 10_000;
 
-/// The session with this key and its user, unless it has expired.
-pub async fn with_user(db: &impl ConnectionTrait, key: &str) -> Result<Option<(Session, User)>> {
-    let live =
-        Entity::find().filter(Column::KeyHash.eq(hash(key))).filter(Column::ExpiresAt.gt(OffsetDateTime::now_utc()));
+/// The session with this key and its user, unless it is over.
+pub async fn with_user(db: &impl ConnectionTrait, key: &str, terms: Terms) -> Result<Option<(Session, User)>> {
+    let live = Entity::find().filter(Column::KeyHash.eq(hash(key))).filter(is_live(terms));
     let found = live.find_also_related(user::Entity).one(db).await?;
     Ok(found.and_then(|(session, user)| Some((session, user?))))
 }
@@ -92,24 +93,48 @@ pub async fn insert(db: &impl ConnectionTrait, user: UserId, key: &str, age: Dur
 }
 
 /// The live sessions of a user, for the list of their devices.
-pub fn devices_of_user(user: UserId, current: i64) -> SelectStatement {
-    let last_used_at = Func::coalesce([Column::LastUsedAt.into_expr(), Column::CreatedAt.into_expr()]);
+pub fn devices_of_user(user: UserId, terms: Terms, current: i64) -> SelectStatement {
     let columns = Entity::find().select_only().expr_as(Expr::value(true), "is_session").columns([
         Column::Id,
         Column::Client,
         Column::Address,
         Column::CreatedAt,
     ]);
-    let columns = columns.expr_as(last_used_at, "last_used_at").expr_as(Column::Id.eq(current), "is_current");
-    columns.filter(live_of(user)).into_query()
+    let columns = columns.expr_as(last_used_at(), "last_used_at").expr_as(Column::Id.eq(current), "is_current");
+    columns.filter(live_of(user, terms)).into_query()
 }
 
-pub async fn count_of_user(db: &impl ConnectionTrait, user: UserId) -> Result<u64> {
-    Ok(Entity::find().filter(live_of(user)).count(db).await?)
+pub async fn count_of_user(db: &impl ConnectionTrait, user: UserId, terms: Terms) -> Result<u64> {
+    Ok(Entity::find().filter(live_of(user, terms)).count(db).await?)
 }
 
-fn live_of(user: UserId) -> Expr {
-    Column::UserId.eq(user).and(Column::ExpiresAt.gt(OffsetDateTime::now_utc()))
+/// The live session that a row of another table refers to.
+pub fn live_with_id(reference: Expr, terms: Terms) -> SelectStatement {
+    let session = Entity::find().select_only().column(Column::Id).filter(Column::Id.into_expr().eq(reference));
+    session.filter(is_live(terms)).into_query()
+}
+
+fn live_of(user: UserId, terms: Terms) -> Expr {
+    Column::UserId.eq(user).and(is_live(terms))
+}
+
+fn is_live(terms: Terms) -> Expr {
+    is_over(terms).not()
+}
+
+/// By its age, or because nobody has used it for too long.
+fn is_over(terms: Terms) -> Expr {
+    let now = OffsetDateTime::now_utc();
+    let is_old = Column::ExpiresAt.lte(now);
+    match terms.session_idle {
+        // The last use may still be waiting to be written.
+        Some(idle) => is_old.or(last_used_at().lte(now - idle - uses::INTERVAL)),
+        None => is_old,
+    }
+}
+
+fn last_used_at() -> Expr {
+    Func::coalesce([Column::LastUsedAt.into_expr(), Column::CreatedAt.into_expr()]).into()
 }
 
 /// Writes down that these were used; a later use that another node has written stays.
@@ -136,8 +161,8 @@ pub async fn ids_of_user_but(db: &impl ConnectionTrait, user: UserId, spared: Op
     ids(db, spared.into_iter().fold(of_user, |those, spared| those.and(Column::Id.ne(spared)))).await
 }
 
-pub async fn ids_of_expired(db: &impl ConnectionTrait) -> Result<Vec<i64>> {
-    ids(db, Column::ExpiresAt.lte(OffsetDateTime::now_utc())).await
+pub async fn ids_of_expired(db: &impl ConnectionTrait, terms: Terms) -> Result<Vec<i64>> {
+    ids(db, is_over(terms)).await
 }
 
 async fn ids(db: &impl ConnectionTrait, which: impl sea_orm::sea_query::IntoCondition) -> Result<Vec<i64>> {
@@ -153,8 +178,8 @@ pub async fn lock(db: &impl ConnectionTrait, sessions: &[i64]) -> Result<()> {
 }
 
 /// The same for a session that is live and this user's; false where it is not.
-pub async fn lock_of_user(db: &impl ConnectionTrait, id: i64, user: UserId) -> Result<bool> {
-    Ok(lock_those(db, live_of(user).and(Column::Id.eq(id))).await? == 1)
+pub async fn lock_of_user(db: &impl ConnectionTrait, id: i64, user: UserId, terms: Terms) -> Result<bool> {
+    Ok(lock_those(db, live_of(user, terms).and(Column::Id.eq(id))).await? == 1)
 }
 
 async fn lock_those(db: &impl ConnectionTrait, which: Expr) -> Result<u64> {

@@ -2,11 +2,14 @@
 
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, OnConflict, SelectStatement};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, QuerySelect, QueryTrait};
+use sea_orm::{ActiveValue::Set, Condition, ConnectionTrait, DatabaseConnection, QuerySelect, QueryTrait};
 use sha2::{Digest, Sha256};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
+use super::device::DeviceId;
 use super::origin::Origin;
+use super::session;
+use super::terms::Terms;
 use super::user::{self, User, UserId};
 use crate::error::Result;
 use crate::listing::{self, Found, Wanted};
@@ -32,6 +35,13 @@ pub struct Model {
 
 pub type Token = Model;
 
+impl Token {
+    /// A page's token is its browser's.
+    pub fn device(&self) -> DeviceId {
+        self.session_id.map_or(DeviceId::Token(self.id), DeviceId::Session)
+    }
+}
+
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
     #[sea_orm(belongs_to = "user::Entity", from = "Column::UserId", to = "user::Column::Id")]
@@ -54,13 +64,28 @@ pub fn hash(key: &str) -> Vec<u8> {
     Sha256::digest(key).to_vec()
 }
 
-/// The tokens with these hashed keys, and their owners.
+/// The tokens with these hashed keys, and their owners. One whose session is over is none.
 pub async fn with_owners(
     db: &impl ConnectionTrait,
     hashes: impl Iterator<Item = Vec<u8>>,
+    terms: Terms,
 ) -> Result<Vec<(Token, User)>, DbErr> {
-    let found = Entity::find().filter(Column::KeyHash.is_in(hashes)).find_also_related(user::Entity).all(db).await?;
+    let tokens = Entity::find().filter(Column::KeyHash.is_in(hashes)).filter(is_free_or_of_live_session(terms));
+    let found = tokens.find_also_related(user::Entity).all(db).await?;
     Ok(found.into_iter().filter_map(|(token, owner)| Some((token, owner?))).collect())
+}
+
+/// Those of these tokens that are good, of users who may sign in.
+pub async fn good_of(db: &impl ConnectionTrait, ids: &[TokenId], terms: Terms) -> Result<Vec<TokenId>> {
+    let tokens = Entity::find().select_only().column(Column::Id).inner_join(user::Entity);
+    let tokens = tokens.filter(Column::Id.is_in(ids.iter().copied())).filter(user::Column::IsActive.eq(true));
+    let tokens = tokens.filter(is_free_or_of_live_session(terms)).filter(is_young(terms));
+    Ok(tokens.into_tuple().all(db).await?)
+}
+
+fn is_free_or_of_live_session(terms: Terms) -> Expr {
+    let session = session::live_with_id(Column::SessionId.into_expr(), terms);
+    Column::SessionId.is_null().or(Expr::exists(session))
 }
 
 /// Tokens by id, with their owners.
@@ -114,7 +139,7 @@ fn new(owner: UserId, key: &str) -> ActiveModel {
 }
 
 /// The tokens of a user that belong to no session, for the list of their devices.
-pub fn devices_of_user(user: UserId, age: Option<Duration>, current: TokenId) -> SelectStatement {
+pub fn devices_of_user(user: UserId, terms: Terms, current: TokenId) -> SelectStatement {
     let last_used_at = Func::coalesce([Column::LastUsedAt.into_expr(), Column::CreatedAt.into_expr()]);
     let columns = Entity::find().select_only().expr_as(Expr::value(false), "is_session").columns([
         Column::Id,
@@ -123,19 +148,20 @@ pub fn devices_of_user(user: UserId, age: Option<Duration>, current: TokenId) ->
         Column::CreatedAt,
     ]);
     let columns = columns.expr_as(last_used_at, "last_used_at").expr_as(Column::Id.eq(current), "is_current");
-    columns.filter(good_of(user, age)).into_query()
+    columns.filter(free_of(user, terms)).into_query()
 }
 
-pub async fn count_of_user(db: &impl ConnectionTrait, user: UserId, age: Option<Duration>) -> Result<u64> {
-    Ok(Entity::find().filter(good_of(user, age)).count(db).await?)
+pub async fn count_of_user(db: &impl ConnectionTrait, user: UserId, terms: Terms) -> Result<u64> {
+    Ok(Entity::find().filter(free_of(user, terms)).count(db).await?)
 }
 
-fn good_of(user: UserId, age: Option<Duration>) -> Expr {
-    let of_user = Column::UserId.eq(user).and(Column::SessionId.is_null());
-    match age {
-        Some(age) => of_user.and(Column::CreatedAt.gt(OffsetDateTime::now_utc() - age)),
-        None => of_user,
-    }
+fn free_of(user: UserId, terms: Terms) -> Condition {
+    Condition::all().add(Column::UserId.eq(user)).add(Column::SessionId.is_null()).add(is_young(terms))
+}
+
+fn is_young(terms: Terms) -> Condition {
+    let young = terms.token_age.map(|age| Column::CreatedAt.gt(OffsetDateTime::now_utc() - age));
+    Condition::all().add_option(young)
 }
 
 /// The session that a token belongs to, if any.

@@ -17,7 +17,8 @@ use crate::error::Result;
 
 /// How many devices may be noted between two writes; one more is noted when it is used again after the next.
 const CAPACITY: usize = 65_536;
-const INTERVAL: Duration = Duration::from_mins(1);
+/// How long a use may wait to be written.
+pub const INTERVAL: Duration = Duration::from_mins(1);
 /// The most devices of one statement.
 const BATCH: usize = 256;
 

@@ -9,10 +9,10 @@ use axum::routing::get;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::http::csrf;
-use crate::http::current_user::Browser;
+use crate::http::current_user::{Browser, Credential};
 use crate::http::language::filters;
 use crate::http::page::{Page, to_login, with_csrf_cookie};
+use crate::http::{cookies, csrf};
 
 pub fn routes() -> Router<App> {
     Router::new().route("/", get(show).options(show))
@@ -40,5 +40,9 @@ async fn show(State(app): State<App>, Browser(browser): Browser, headers: Header
         is_staff: browser.user.is_staff,
         max_bytes: app.config.chat.max_message_bytes.get(),
     };
-    Ok(with_csrf_cookie(&app, Page(page).into_response(), &csrf_token))
+    let mut response = with_csrf_cookie(&app, Page(page).into_response(), &csrf_token);
+    if let Credential::Session { session, key } = &browser.credential {
+        cookies::renew_session(&app, response.headers_mut(), key, session);
+    }
+    Ok(response)
 }

@@ -1,5 +1,6 @@
 //! The sockets of this node, for staff to look at and to end.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use time::OffsetDateTime;
 use super::disconnect;
 use super::session::Session;
 use super::visitor::Visitor;
-use crate::accounts::Identity;
+use crate::accounts::{Identity, TokenId};
 use crate::app::App;
 use crate::metrics::{self, Census, Sample};
 
@@ -54,6 +55,12 @@ impl Connections {
         let mut all: Vec<_> = self.io.sockets().iter().filter_map(|socket| self.describe(socket)).collect();
         all.sort_unstable_by_key(|connection| std::cmp::Reverse(connection.number));
         all
+    }
+
+    /// With which tokens somebody is connected.
+    pub fn tokens(&self) -> HashSet<TokenId> {
+        let sessions = self.io.sockets().into_iter().filter_map(|socket| socket.extensions.get::<OwnSession>());
+        sessions.filter_map(|session| Some(session.identity()?.token)).collect()
     }
 
     pub fn by_ids(&self, ids: &[i64]) -> Vec<Connection> {

@@ -218,6 +218,10 @@ impl<A: Adapter> FanOut<A> {
                 self.revoke(&revocations);
                 Ok(())
             }
+            Event::TokensEnded(tokens) => {
+                self.dismiss(tokens.into_iter().map(room_of_token));
+                Ok(())
+            }
             Event::Stopping => Ok(()),
         };
         if let Err(error) = heard {
@@ -449,14 +453,18 @@ impl<A: Adapter> FanOut<A> {
     }
 
     fn revoke(&self, revocations: &[Revocation]) {
+        let rooms = revocations
+            .iter()
+            .flat_map(|revoked| [revoked.token_id.map(room_of_token), revoked.user_id.map(room_of_user)]);
+        self.dismiss(rooms.flatten());
+    }
+
+    fn dismiss(&self, rooms: impl Iterator<Item = String>) {
         // From here on, a join whose token was looked up before must look again.
         self.generation.fetch_add(1, Ordering::AcqRel);
-        for revocation in revocations {
-            let rooms = [revocation.token_id.map(room_of_token), revocation.user_id.map(room_of_user)];
-            for room in rooms.into_iter().flatten() {
-                for socket in self.io.to(room).sockets() {
-                    disconnect::dismiss(&socket);
-                }
+        for room in rooms {
+            for socket in self.io.to(room).sockets() {
+                disconnect::dismiss(&socket);
             }
         }
     }

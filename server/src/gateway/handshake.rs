@@ -110,7 +110,8 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
         if let Some(visitor) = Visitor::of(socket) {
             visitor.place.authenticate();
         }
-        let identity = Identity { user: user.id, email: user.email.as_str().into(), token };
+        let identity =
+            Identity { user: user.id, email: user.email.as_str().into(), token: token.id, device: token.device() };
         let conversations = credentials.conversations(session, user.id).await?;
         loop {
             let offsets = &mut credentials.offsets;

@@ -109,10 +109,11 @@ impl<A: Adapter> Session<A> {
     }
 
     fn handle(self: &Arc<Self>, state: &mut State<A>, socket: &SocketRef<A>, inbound: Inbound<A>) {
-        if let Some(identity) = &state.identity
-            && let Err(refusal) = self.count(identity.user, &inbound)
-        {
-            return refuse(inbound, refusal);
+        if let Some(identity) = &state.identity {
+            self.app.uses.note(identity.device);
+            if let Err(refusal) = self.count(identity.user, &inbound) {
+                return refuse(inbound, refusal);
+            }
         }
         match (inbound, &state.identity) {
             (Inbound::Authentication(payload), _) => {

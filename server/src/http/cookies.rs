@@ -5,6 +5,7 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use cookie::CookieBuilder;
 use time::{Duration, OffsetDateTime};
 
+use crate::accounts::Session;
 use crate::app::App;
 
 pub const SESSION: &str = "sessionid";
@@ -19,8 +20,16 @@ pub fn get(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 pub fn set_session(app: &App, headers: &mut HeaderMap, key: &str) {
-    let age = Duration::seconds(app.config.accounts.session_age_seconds.get().into());
-    append(app, headers, Cookie::build((SESSION, key)).http_only(true), age);
+    set_session_for(app, headers, key, app.terms.session_age);
+}
+
+/// Lets a browser keep its cookie for as long as the session lasts that is used now.
+pub fn renew_session(app: &App, headers: &mut HeaderMap, key: &str, session: &Session) {
+    set_session_for(app, headers, key, session.expires_at - OffsetDateTime::now_utc());
+}
+
+fn set_session_for(app: &App, headers: &mut HeaderMap, key: &str, left: Duration) {
+    append(app, headers, Cookie::build((SESSION, key)).http_only(true), app.terms.cookie_age(left));
 }
 
 pub fn delete_session(app: &App, headers: &mut HeaderMap) {

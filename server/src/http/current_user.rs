@@ -102,8 +102,8 @@ async fn by_session(parts: &Parts, app: &App) -> Result<Option<CurrentUser>> {
 
 async fn by_token(headers: &HeaderMap, app: &App) -> Result<Option<CurrentUser>> {
     let Some(key) = token_in(headers)? else { return Ok(None) };
-    let (id, user) = accounts::user_of_token(app, &key).await?;
-    Ok(Some(CurrentUser { user, credential: Credential::Token { id, key } }))
+    let (token, user) = accounts::user_of_token(app, &key).await?;
+    Ok(Some(CurrentUser { user, credential: Credential::Token { id: token.id, key } }))
 }
 
 /// The key of an `Authorization: Token …` header; other schemes are somebody else's.

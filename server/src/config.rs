@@ -15,6 +15,7 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Tag, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::http::base_url::AllowedOrigins;
 use crate::http::peer::TrustedProxies;
 use crate::telemetry;
 
@@ -71,6 +72,8 @@ pub enum Switch {
 #[serde(deny_unknown_fields)]
 pub struct Http {
     pub trusted_proxies: TrustedProxies,
+    pub allowed_origins: AllowedOrigins,
+    pub hsts_seconds: u32,
     pub max_body_bytes: usize,
     pub head_timeout_seconds: NonZeroU64,
     pub body_timeout_seconds: NonZeroU64,
@@ -310,10 +313,6 @@ impl Config {
         }
         shown.database_url = without_password(&shown.database_url);
         Ok(toml::to_string(&shown)?)
-    }
-
-    pub fn uses_tls(&self) -> bool {
-        self.public_url.starts_with("https:")
     }
 }
 

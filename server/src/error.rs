@@ -23,7 +23,7 @@ pub enum Error {
     #[error("{0}")]
     BadCredentials(&'static str),
     #[error("CSRF Failed: {0}")]
-    Csrf(&'static str),
+    Csrf(Cow<'static, str>),
     #[error("You do not have permission to perform this action.")]
     PermissionDenied,
     /// What even those may not do who may do almost anything.

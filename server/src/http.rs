@@ -3,6 +3,7 @@
 pub mod api;
 pub mod assets;
 pub mod bar;
+pub mod base_url;
 pub mod body;
 pub mod cookies;
 pub mod cors;
@@ -10,6 +11,7 @@ pub mod csrf;
 pub mod current_user;
 pub mod data;
 pub mod fields;
+pub mod hardening;
 pub mod health;
 pub mod language;
 pub mod metrics;
@@ -72,7 +74,8 @@ pub fn router(app: App) -> Router {
     // Whoever watches over the server is no client: none of that is about them.
     let health = health::routes().with_state(app.clone());
     let served = Router::new().fallback_service(around.service(routes));
-    served.layer(from_fn_with_state(app, requests::observe)).merge(health)
+    let served = served.layer(from_fn_with_state(app.clone(), requests::observe));
+    served.layer(from_fn_with_state(app, hardening::harden)).merge(health)
 }
 
 async fn in_time(timeout: Duration, answer: impl Future<Output = Response>) -> Response {

@@ -28,7 +28,7 @@ async fn it_makes_one_staff_account_and_is_void_then(#[values(Sqlite, Postgres)]
     for browser in [&browser, &late] {
         let page = browser.get(&link).answer().await;
         assert_eq!((page.status, page.header("cache-control")), (200, Some("no-store")));
-        assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(page.header("referrer-policy"), Some("strict-origin"));
         assert!(page.body.contains("first staff account"), "{}", page.body);
     }
     let answer = browser.submit(&link, &FORM).await;

@@ -116,7 +116,7 @@ async fn a_link_gives_a_new_password_and_ends_all_that_the_old_one_began(#[value
     assert_eq!(form.status, 200);
     assert!(form.body.contains(&format!(r#"<form action="{link}" method="post""#)), "{}", form.body);
     assert_eq!(form.header("cache-control"), Some("no-store"));
-    assert_eq!(form.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(form.header("referrer-policy"), Some("strict-origin"));
     assert_eq!(browser.get(&link).answer().await.status, 200, "looking does not use it up");
 
     let chosen = browser.submit(&link, &[("password", NEW_PASSWORD)]).await;

@@ -105,11 +105,11 @@ impl AccountPage {
     }
 }
 
-async fn show(State(app): State<App>, member: Member, parameters: Parameters, headers: HeaderMap) -> Response {
+async fn show(member: Member, parameters: Parameters, headers: HeaderMap) -> Response {
     let done = parameters.get("done").and_then(Done::named).map(Done::sentence);
     let page = AccountPage { done, ..AccountPage::of(member.user, &headers) };
     let csrf_token = page.bar.csrf_token.clone();
-    with_csrf_cookie(&app, Page(page).into_response(), &csrf_token)
+    with_csrf_cookie(Page(page).into_response(), &csrf_token)
 }
 
 async fn change_names(

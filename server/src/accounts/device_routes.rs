@@ -13,7 +13,8 @@ use super::{Device, DeviceId};
 use crate::accounts;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::api::{self, BaseUrl};
+use crate::http::api;
+use crate::http::base_url::BaseUrl;
 use crate::http::cookies;
 use crate::http::current_user::{Credential, CurrentUser};
 use crate::http::pagination::{NumberedPage, page_number};
@@ -50,13 +51,13 @@ impl From<Device> for DeviceRecord {
 async fn list(
     State(app): State<App>,
     caller: CurrentUser,
-    BaseUrl(base): BaseUrl,
+    base: BaseUrl,
     parameters: Parameters,
 ) -> Result<Json<NumberedPage<DeviceRecord>>> {
     let number = page_number(&parameters)?;
     let current = current_device(&app, &caller).await?;
     let devices = accounts::devices(&app, &caller.user, current, number).await?;
-    let address = |number: u64| format!("{base}/api/users/me/devices/?page={number}");
+    let address = |number: u64| format!("{}/api/users/me/devices/?page={number}", base.url);
     Ok(Json(NumberedPage {
         count: devices.count,
         next: devices.next().map(address),
@@ -81,7 +82,7 @@ async fn sign_out(
     accounts::sign_out_device(&app, &caller.user, id).await?;
     let mut response = api::empty(StatusCode::NO_CONTENT);
     if matches!(&caller.credential, Credential::Session { session, .. } if id == DeviceId::Session(session.id)) {
-        cookies::delete_session(&app, response.headers_mut());
+        cookies::delete_session(response.headers_mut());
     }
     Ok(response)
 }

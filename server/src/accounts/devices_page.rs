@@ -129,7 +129,7 @@ async fn show(State(app): State<App>, member: Member, parameters: Parameters, he
     let devices = accounts::devices(&app, &member.user, DeviceId::Session(member.session.id), number).await?;
     let csrf_token = csrf::token_for(&headers);
     let page = DevicesPage { bar: Bar::of(&member.user, HOME, csrf_token.clone()), done, devices };
-    Ok(with_csrf_cookie(&app, Page(page).into_response(), &csrf_token))
+    Ok(with_csrf_cookie(Page(page).into_response(), &csrf_token))
 }
 
 fn show_done(done: Done) -> Response {
@@ -146,7 +146,7 @@ async fn sign_out(State(app): State<App>, member: Member, Data(data): Data) -> R
     match signed_out {
         Ok(DeviceId::Session(id)) if id == member.session.id => {
             let mut response = redirect("/login/");
-            cookies::delete_session(&app, response.headers_mut());
+            cookies::delete_session(response.headers_mut());
             Ok(response)
         }
         Ok(_) => Ok(show_done(Done::One)),
@@ -163,10 +163,10 @@ struct QuestionPage {
     bar: Bar,
 }
 
-async fn ask(State(app): State<App>, member: Member, headers: HeaderMap) -> Response {
+async fn ask(member: Member, headers: HeaderMap) -> Response {
     let csrf_token = csrf::token_for(&headers);
     let page = QuestionPage { bar: Bar::of(&member.user, HOME, csrf_token.clone()) };
-    with_csrf_cookie(&app, Page(page).into_response(), &csrf_token)
+    with_csrf_cookie(Page(page).into_response(), &csrf_token)
 }
 
 async fn sign_out_others(State(app): State<App>, member: Member) -> Result<Response> {

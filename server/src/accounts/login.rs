@@ -68,21 +68,15 @@ impl<S: Send + Sync> FromRequest<S> for Credentials {
     }
 }
 
-async fn show_login(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Response {
-    show_form(&app, &headers, "/login", parameters.next().unwrap_or_default(), None)
+async fn show_login(parameters: Parameters, headers: HeaderMap) -> Response {
+    show_form(&headers, "/login", parameters.next().unwrap_or_default(), None)
 }
 
 /// An empty login form, with the cookie that goes with it.
-pub fn show_form(
-    app: &App,
-    headers: &HeaderMap,
-    action: &'static str,
-    next: String,
-    notice: Option<String>,
-) -> Response {
+pub fn show_form(headers: &HeaderMap, action: &'static str, next: String, notice: Option<String>) -> Response {
     let csrf_token = csrf::token_for(headers);
     let page = LoginPage { csrf_token: csrf_token.clone(), next, notice, action, ..LoginPage::default() };
-    with_csrf_cookie(app, Page(page).into_response(), &csrf_token)
+    with_csrf_cookie(Page(page).into_response(), &csrf_token)
 }
 
 async fn describe_login() -> impl IntoResponse {
@@ -164,7 +158,7 @@ pub async fn let_in(app: &App, browser: Option<CurrentUser>, key: &str, next: &s
     }
     let mut response = redirect(if is_local_path(next) { next } else { "/" });
     cookies::set_session(app, response.headers_mut(), key);
-    cookies::set_csrf(app, response.headers_mut(), &csrf::new_token());
+    cookies::set_csrf(response.headers_mut(), &csrf::new_token());
     Ok(response)
 }
 
@@ -180,7 +174,7 @@ async fn log_out(State(app): State<App>, Browser(browser): Browser) -> Result<Re
         accounts::close_session(&app, &session).await?;
     }
     let mut response = redirect("/login/");
-    cookies::delete_session(&app, response.headers_mut());
+    cookies::delete_session(response.headers_mut());
     // Drafts, which the chat page keeps: not for who uses this browser next.
     response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"storage\""));
     Ok(response)
@@ -214,11 +208,11 @@ impl SignUpPage {
     }
 }
 
-async fn show_sign_up(State(app): State<App>, parameters: Parameters, headers: HeaderMap) -> Response {
+async fn show_sign_up(parameters: Parameters, headers: HeaderMap) -> Response {
     let csrf_token = csrf::token_for(&headers);
     let next = parameters.next().unwrap_or_default();
     let page = SignUpPage { csrf_token: csrf_token.clone(), next, ..SignUpPage::default() };
-    with_csrf_cookie(&app, Page(page).into_response(), &csrf_token)
+    with_csrf_cookie(Page(page).into_response(), &csrf_token)
 }
 
 async fn sign_up(

@@ -67,10 +67,10 @@ struct Told {
     way_on_is_called: &'static str,
 }
 
-async fn show_question(State(app): State<App>, headers: HeaderMap) -> Response {
+async fn show_question(headers: HeaderMap) -> Response {
     let csrf_token = csrf::token_for(&headers);
     let page = AskPage { csrf_token: csrf_token.clone(), ..AskPage::default() };
-    with_csrf_cookie(&app, Page(page).into_response(), &csrf_token)
+    with_csrf_cookie(Page(page).into_response(), &csrf_token)
 }
 
 async fn ask(
@@ -140,7 +140,7 @@ async fn show_choice(
     };
     let csrf_token = csrf::token_for(&headers);
     let page = ChoicePage { csrf_token: csrf_token.clone(), key, email: user.email, invalid: Invalid::default() };
-    Ok(with_csrf_cookie(&app, Page(page).into_response(), &csrf_token))
+    Ok(with_csrf_cookie(Page(page).into_response(), &csrf_token))
 }
 
 async fn choose(

@@ -196,7 +196,7 @@ async fn log_out(State(app): State<App>, caller: CurrentUser) -> Result<Response
         Credential::Token { id, .. } => accounts::revoke_token(&app, id).await?,
         Credential::Session { session, .. } => {
             accounts::close_session(&app, &session).await?;
-            cookies::delete_session(&app, response.headers_mut());
+            cookies::delete_session(response.headers_mut());
         }
     }
     Ok(response)

@@ -147,5 +147,5 @@ async fn show(
         page,
         pages,
     };
-    Ok(visit.show(&site.app, shown))
+    Ok(visit.show(shown))
 }

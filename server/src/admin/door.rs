@@ -90,18 +90,13 @@ fn moved(to: &str) -> Response {
     (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, to)]).into_response()
 }
 
-async fn show_login(
-    State(app): State<App>,
-    Browser(browser): Browser,
-    parameters: Parameters,
-    headers: HeaderMap,
-) -> Response {
+async fn show_login(Browser(browser): Browser, parameters: Parameters, headers: HeaderMap) -> Response {
     // As Django says it: whoever is logged in and comes here has been sent away.
     let notice = browser.filter(|browser| !browser.user.is_staff).map(|browser| {
         let pattern = "You are signed in as {email}, but this account may not administer. Sign in with another one?";
         translate(pattern).with("email", &browser.user.email).to_string()
     });
-    login::show_form(&app, &headers, LOGIN, parameters.next().unwrap_or_else(|| HOME.to_owned()), notice)
+    login::show_form(&headers, LOGIN, parameters.next().unwrap_or_else(|| HOME.to_owned()), notice)
 }
 
 async fn log_in(
@@ -138,7 +133,7 @@ async fn show_setup(
     setup::check(&app, &key).await?;
     let csrf_token = csrf::token_for(&headers);
     let page = SetupPage { csrf_token: csrf_token.clone(), ..SetupPage::default() };
-    Ok(with_csrf_cookie(&app, Page(page).into_response(), &csrf_token))
+    Ok(with_csrf_cookie(Page(page).into_response(), &csrf_token))
 }
 
 async fn set_up(

@@ -97,7 +97,7 @@ async fn show(State(app): State<App>, visit: Visit) -> Result<Response> {
         figures: figures(&app).await?,
         charts: charts(&app.metrics.history.samples()),
     };
-    Ok(visit.show(&app, page))
+    Ok(visit.show(page))
 }
 
 /// What changes on the page while it is open, by the keys that the page marks it with.

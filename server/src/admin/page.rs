@@ -76,8 +76,8 @@ impl Visit {
     }
 
     /// A page, with the cookie that goes with its forms.
-    pub fn show(&self, app: &App, page: impl Template) -> Response {
-        with_csrf_cookie(app, Page(page).into_response(), &self.csrf_token)
+    pub fn show(&self, page: impl Template) -> Response {
+        with_csrf_cookie(Page(page).into_response(), &self.csrf_token)
     }
 }
 

@@ -37,7 +37,7 @@ impl FromRequestParts<App> for Staff {
         match browser.map(|browser| browser.user).filter(|user| user.is_staff) {
             Some(user) => Ok(Self { user, address }),
             // Whoever is logged in without being staff stays so elsewhere.
-            None => Err(to_login(app, &HeaderMap::new(), LOGIN, &way_back(&parts.method, &parts.uri))),
+            None => Err(to_login(&HeaderMap::new(), LOGIN, &way_back(&parts.method, &parts.uri))),
         }
     }
 }

@@ -351,7 +351,7 @@ async fn show_list<T: Table>(site: Site, visit: Visit, parameters: Parameters) -
         export: addresses.export(),
         new: T::NEW,
     };
-    Ok(visit.show(&site.app, list))
+    Ok(visit.show(list))
 }
 
 impl FilterView {
@@ -410,7 +410,7 @@ async fn show_record<T: Table>(
         id,
         actions: T::ACTIONS,
     };
-    Ok(visit.show(&site.app, record))
+    Ok(visit.show(record))
 }
 
 /// Spreadsheets take a file for UTF-8 that begins with it.
@@ -430,7 +430,6 @@ async fn export<T: Table>(site: Site, staff: Staff, parameters: Parameters) -> R
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.csv\"", T::PATH)),
         (header::CACHE_CONTROL, "private, no-store".to_owned()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     Ok((headers, Body::from_stream(text)).into_response())
 }
@@ -511,7 +510,7 @@ async fn act<T: Table>(site: Site, visit: Visit, form: Bytes) -> Result<Response
         let rows = rows.iter().map(|row| (T::id(row), T::name(row))).collect();
         let (shell, act) = (visit.shell(T::PATH), address(T::PATH) + "act/");
         let page = ConfirmPage { shell, title: T::TITLE, warning, action, act, rows, is_spared, next };
-        return Ok(visit.show(&site.app, page));
+        return Ok(visit.show(page));
     }
     let count = (action.perform)(&site, &visit.staff.actor(), &ids).await?;
     Ok(redirect(&with_notice(&next, action.key, count)))

@@ -156,8 +156,8 @@ struct NewUserPage {
     form: Form,
 }
 
-async fn show_new(site: Site, visit: Visit) -> Response {
-    visit.show(&site.app, NewUserPage { shell: visit.shell(Users::PATH), form: Form::default() })
+async fn show_new(visit: Visit) -> Response {
+    visit.show(NewUserPage { shell: visit.shell(Users::PATH), form: Form::default() })
 }
 
 async fn create(site: Site, visit: Visit, Data(data): Data) -> Result<Response> {
@@ -168,7 +168,7 @@ async fn create(site: Site, visit: Visit, Data(data): Data) -> Result<Response> 
         Ok(user) => Ok(redirect(&table::with_notice(&path_of(user.id), CREATED.key, 1))),
         Err(Error::Invalid(invalid)) => {
             let page = NewUserPage { shell: visit.shell(Users::PATH), form: Form::refused(&data, invalid) };
-            Ok(visit.show(&site.app, page))
+            Ok(visit.show(page))
         }
         Err(error) => Err(error),
     }
@@ -222,7 +222,7 @@ async fn show(
         notice: table::notice(&parameters, outcomes),
         ..user_page(&site, &visit, &user, &table::here(&uri)).await?
     };
-    Ok(visit.show(&site.app, page))
+    Ok(visit.show(page))
 }
 
 async fn user_page(site: &Site, visit: &Visit, user: &User, here: &str) -> Result<UserPage> {
@@ -270,7 +270,7 @@ async fn change(
         Ok(user) => Ok(redirect(&table::with_notice(&path_of(user.id), CHANGED.key, 1))),
         Err(Error::Invalid(invalid)) => {
             let page = user_page(&site, &visit, &user, &path_of(user.id)).await?;
-            Ok(visit.show(&site.app, UserPage { form: Form::refused(&data, invalid), ..page }))
+            Ok(visit.show(UserPage { form: Form::refused(&data, invalid), ..page }))
         }
         Err(error) => Err(error),
     }
@@ -295,7 +295,7 @@ async fn set_password(
         Err(Error::Invalid(invalid)) => {
             let page = user_page(&site, &visit, &user, &path_of(user.id)).await?;
             let password_errors = invalid.of("password").to_vec();
-            Ok(visit.show(&site.app, UserPage { password_errors, ..page }))
+            Ok(visit.show(UserPage { password_errors, ..page }))
         }
         Err(error) => Err(error),
     }

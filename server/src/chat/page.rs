@@ -30,7 +30,7 @@ struct ChatPage {
 
 async fn show(State(app): State<App>, Browser(browser): Browser, headers: HeaderMap, uri: Uri) -> Result<Response> {
     let Some(browser) = browser else {
-        return Ok(to_login(&app, &headers, "/login/", &uri));
+        return Ok(to_login(&headers, "/login/", &uri));
     };
     let csrf_token = csrf::token_for(&headers);
     let page = ChatPage {
@@ -40,7 +40,7 @@ async fn show(State(app): State<App>, Browser(browser): Browser, headers: Header
         is_staff: browser.user.is_staff,
         max_bytes: app.config.chat.max_message_bytes.get(),
     };
-    let mut response = with_csrf_cookie(&app, Page(page).into_response(), &csrf_token);
+    let mut response = with_csrf_cookie(Page(page).into_response(), &csrf_token);
     if let Credential::Session { session, key } = &browser.credential {
         cookies::renew_session(&app, response.headers_mut(), key, session);
     }

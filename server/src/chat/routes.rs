@@ -13,7 +13,8 @@ use super::{ConversationId, EVERYONE, From, MAX_CLIENT_OFFSET_BYTES, Message, Pa
 use crate::app::App;
 use crate::chat;
 use crate::error::{Error, Invalid, Result};
-use crate::http::api::{self, BaseUrl};
+use crate::http::api;
+use crate::http::base_url::BaseUrl;
 use crate::http::current_user::CurrentUser;
 use crate::http::data::Data;
 use crate::http::fields::{Fields, Text};
@@ -61,13 +62,13 @@ async fn list(
     State(app): State<App>,
     caller: CurrentUser,
     named: Named,
-    BaseUrl(base): BaseUrl,
+    base: BaseUrl,
     parameters: Parameters,
 ) -> Result<Json<CursorPage<Message>>> {
     let conversation = chat::conversation(&app, &caller.user, named.conversation).await?;
     let (from, limit) = window_from(&parameters, &app)?;
     let Page { messages, has_older, has_newer } = chat::history(&app, conversation.id, from, limit).await?;
-    let address = |way: &str, seq: i64| format!("{base}{}?{way}={seq}&limit={limit}", named.path);
+    let address = |way: &str, seq: i64| format!("{}{}?{way}={seq}&limit={limit}", base.url, named.path);
     let oldest = messages.last().map(|message| message.seq);
     let newest = messages.first().map(|message| message.seq);
     Ok(Json(CursorPage {

@@ -37,7 +37,7 @@ impl Front {
     async fn pass_on(&self, mut request: Request, next: Next) -> Response {
         request.extensions_mut().insert(self.engine.clone());
         if begins_session(&request) {
-            let address = request.extensions().get::<Peer>().map(|peer| peer.0);
+            let address = request.extensions().get::<Peer>().map(|peer| peer.address);
             match self.places.take(address) {
                 Ok(place) => {
                     let visitor = Visitor::new(address, request.headers(), place);

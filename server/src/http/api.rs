@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, options};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+use super::base_url::BaseUrl;
 use super::current_user::CurrentUser;
 use super::negotiation::negotiate;
 use crate::app::App;
@@ -87,23 +88,7 @@ async fn show_root(caller: CurrentUser, base: BaseUrl) -> Result<Json<Value>> {
     if !caller.user.is_staff {
         return Err(Error::PermissionDenied);
     }
-    Ok(Json(json!({ "users": format!("{}/api/users/", base.0) })))
-}
-
-/// Scheme and authority under which the caller reached us, for the links that answers contain.
-pub struct BaseUrl(pub String);
-
-impl axum::extract::FromRequestParts<App> for BaseUrl {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority = host.and_then(|host| host.parse::<axum::http::uri::Authority>().ok());
-        Ok(Self(match authority {
-            Some(authority) if app.config.public_url.is_empty() => format!("http://{authority}"),
-            _ => app.public_url.clone(),
-        }))
-    }
+    Ok(Json(json!({ "users": format!("{}/api/users/", base.url) })))
 }
 
 /// The path and query of a request, as it was sent.

@@ -29,25 +29,25 @@ pub fn renew_session(app: &App, headers: &mut HeaderMap, key: &str, session: &Se
 }
 
 fn set_session_for(app: &App, headers: &mut HeaderMap, key: &str, left: Duration) {
-    append(app, headers, Cookie::build((SESSION, key)).http_only(true), app.terms.cookie_age(left));
+    append(headers, Cookie::build((SESSION, key)).http_only(true), app.terms.cookie_age(left));
 }
 
-pub fn delete_session(app: &App, headers: &mut HeaderMap) {
-    append(app, headers, Cookie::build((SESSION, "")).http_only(true), Duration::ZERO);
+pub fn delete_session(headers: &mut HeaderMap) {
+    append(headers, Cookie::build((SESSION, "")).http_only(true), Duration::ZERO);
 }
 
 /// Readable by scripts, which send it back as `X-CSRFToken`.
-pub fn set_csrf(app: &App, headers: &mut HeaderMap, token: &str) {
-    append(app, headers, Cookie::build((CSRF, token)), CSRF_AGE);
+pub fn set_csrf(headers: &mut HeaderMap, token: &str) {
+    append(headers, Cookie::build((CSRF, token)), CSRF_AGE);
 }
 
-fn append(app: &App, headers: &mut HeaderMap, cookie: CookieBuilder<'_>, age: Duration) {
+/// Whether a cookie is `Secure` is decided for all of them, where every answer passes.
+fn append(headers: &mut HeaderMap, cookie: CookieBuilder<'_>, age: Duration) {
     let cookie = cookie
         .path("/")
         .max_age(age)
         .expires(if age.is_zero() { OffsetDateTime::UNIX_EPOCH } else { OffsetDateTime::now_utc() + age })
-        .same_site(SameSite::Lax)
-        .secure(app.config.uses_tls());
+        .same_site(SameSite::Lax);
     match HeaderValue::from_str(&cookie.build().to_string()) {
         Ok(value) => _ = headers.append(header::SET_COOKIE, value),
         Err(error) => tracing::error!(%error, "a cookie could not be written"),

@@ -78,7 +78,7 @@ impl FromRequestParts<App> for Member {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         match by_session(parts, app).await.map_err(IntoResponse::into_response)? {
             Some(CurrentUser { user, credential: Credential::Session { session, .. } }) => Ok(Self { user, session }),
-            _ => Err(to_login(app, &parts.headers, "/login/", &parts.uri)),
+            _ => Err(to_login(&parts.headers, "/login/", &parts.uri)),
         }
     }
 }
@@ -87,7 +87,7 @@ impl FromRequestParts<App> for Member {
 async fn by_guarded_session(parts: &Parts, app: &App) -> Result<Option<CurrentUser>> {
     let user = by_session(parts, app).await?;
     if user.is_some() && !parts.method.is_safe() {
-        csrf::check_header(&parts.headers)?;
+        csrf::check_request(app, parts)?;
     }
     Ok(user)
 }

@@ -153,11 +153,11 @@ pub fn translate(text: &str) -> Translated {
     Translated { forms: text.into(), values: Vec::new() }
 }
 
-/// Many errors come with numbers and quotations in them. In the catalogue each of those is a place, `{1}`, `{2}` and so
+/// Many errors come with numbers, addresses and quotations in them. In the catalogue each of those is a place, `{1}`, `{2}` and so
 /// on: `Method "{1}" not allowed.`
 fn pattern_of(text: &str) -> (String, Vec<(String, String)>) {
     #[expect(clippy::unwrap_used, reason = "the pattern is a constant, which a test compiles")]
-    static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""([^"]*)"|[0-9]+"#).unwrap());
+    static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""([^"]*)"|[a-z]+://[^ ]+|[0-9]+"#).unwrap());
     let mut values = Vec::new();
     let pattern = VALUE.replace_all(text, |found: &regex::Captures| {
         let quoted = found.get(1);

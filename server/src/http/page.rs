@@ -10,18 +10,14 @@ use axum::response::{Html, IntoResponse, Response};
 use super::api::path_and_query;
 use super::cookies;
 use super::language::{Translated, filters, translate};
-use crate::app::App;
 use crate::error::{Error, Explanation};
 
 /// Nothing comes from elsewhere and nothing runs that is not a file of ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'self'; base-uri 'none'";
 
-const HEADERS: [(HeaderName, HeaderValue); 5] = [
+const HEADERS: [(HeaderName, HeaderValue); 2] = [
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     // Nor does the way back lead to a page of somebody who has signed out.
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
@@ -39,8 +35,8 @@ impl<T: Template> IntoResponse for Page<T> {
 }
 
 /// A page with a form, and the cookie that its form must match.
-pub fn with_csrf_cookie(app: &App, mut response: Response, token: &str) -> Response {
-    cookies::set_csrf(app, response.headers_mut(), token);
+pub fn with_csrf_cookie(mut response: Response, token: &str) -> Response {
+    cookies::set_csrf(response.headers_mut(), token);
     response
 }
 
@@ -94,19 +90,20 @@ pub fn redirect(to: &str) -> Response {
     (StatusCode::FOUND, [(header::LOCATION, to)]).into_response()
 }
 
-/// For a page whose address is a secret: no other address hears of it.
+/// For a page whose address is a secret: nobody hears more of it than its site. With `no-referrer`, browsers would not even
+/// say of its form that it comes from here (Fetch, "append a request `Origin` header").
 pub async fn keep_to_itself(mut response: Response) -> Response {
-    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     response
 }
 
 /// Sends a browser to a login page that leads back here. The cookie of a session that is over is deleted.
-pub fn to_login(app: &App, headers: &HeaderMap, login: &str, uri: &Uri) -> Response {
+pub fn to_login(headers: &HeaderMap, login: &str, uri: &Uri) -> Response {
     let here = path_and_query(uri);
     let next: String = here.bytes().map(escape).collect();
     let mut response = redirect(&format!("{login}?next={next}"));
     if cookies::get(headers, cookies::SESSION).is_some() {
-        cookies::delete_session(app, response.headers_mut());
+        cookies::delete_session(response.headers_mut());
     }
     response
 }

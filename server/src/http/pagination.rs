@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Serialize;
 
-use super::api::BaseUrl;
+use super::base_url::BaseUrl;
 use super::parameters::Parameters;
 use crate::app::App;
 use crate::error::Error;
@@ -68,13 +68,13 @@ impl FromRequestParts<App> for PageNumber {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let Ok(parameters) = Parameters::from_request_parts(parts, app).await;
-        let Ok(BaseUrl(base)) = BaseUrl::from_request_parts(parts, app).await;
+        let Ok(base) = BaseUrl::from_request_parts(parts, app).await;
         // What is no size counts as none, as in Django REST framework.
         let size = parameters.get("page_size").and_then(|size| size.parse().ok()).filter(|size| *size > 0);
         Ok(Self {
             number: page_number(&parameters)?,
             size: size.unwrap_or(Self::SIZE).min(Self::MAX_SIZE),
-            address: format!("{base}{}", parts.uri.path()),
+            address: format!("{}{}", base.url, parts.uri.path()),
         })
     }
 }

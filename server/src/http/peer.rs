@@ -16,7 +16,11 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The client's address, put into each request by the accept loop: that of the other end of the connection, or what trusted
 /// proxies there say that it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+pub struct Peer {
+    pub address: IpAddr,
+    /// A trusted proxy is at the other end of the connection, and its word counts.
+    pub is_behind_proxy: bool,
+}
 
 /// The networks whose word on the client's address is taken.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -28,7 +32,8 @@ impl TrustedProxies {
     /// the last address that is no proxy's: what stands before it anybody could have written.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Peer {
         let mut client = peer.to_canonical();
-        if self.trust(client) {
+        let is_behind_proxy = self.trust(client);
+        if is_behind_proxy {
             for hop in hops(headers).into_iter().rev() {
                 let Some(address) = hop else { break };
                 client = address;
@@ -37,7 +42,7 @@ impl TrustedProxies {
                 }
             }
         }
-        Peer(client)
+        Peer { address: client, is_behind_proxy }
     }
 
     fn trust(&self, address: IpAddr) -> bool {
@@ -66,20 +71,30 @@ impl From<TrustedProxies> for String {
 
 /// Whom each proxy was asked by, the nearest last; none where it does not say. `X-Forwarded-For`, or `Forwarded` of RFC 7239.
 fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let elements = |name| {
-        let values = headers.get_all(name).iter().filter_map(|value: &HeaderValue| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(str::trim)
-    };
     if headers.contains_key(X_FORWARDED_FOR) {
-        return elements(X_FORWARDED_FOR).map(address).collect();
+        return elements(headers, X_FORWARDED_FOR).map(address).collect();
     }
-    elements(header::FORWARDED).map(asked_by).collect()
+    elements(headers, header::FORWARDED).map(|element| address(value_of(element, "for")?)).collect()
 }
 
-fn asked_by(element: &str) -> Option<IpAddr> {
-    let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, node) = pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    address(node.trim().trim_matches('"'))
+/// What the nearest proxy says in the header `name`, or under `pair` in `Forwarded`. What stands before it anybody could have
+/// written.
+pub fn last_said<'a>(headers: &'a HeaderMap, name: HeaderName, pair: &str) -> Option<&'a str> {
+    if headers.contains_key(&name) {
+        return elements(headers, name).last();
+    }
+    elements(headers, header::FORWARDED).last().and_then(|element| value_of(element, pair))
+}
+
+fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+fn value_of<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
+    Some(value.trim().trim_matches('"'))
 }
 
 /// An address, perhaps with a port.
@@ -105,7 +120,7 @@ impl<S: Sync> FromRequestParts<S> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<Peer>();
-        Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)))
+        Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address)))
     }
 }
 
@@ -134,7 +149,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value")))
             .collect();
-        proxies.client(peer.parse::<IpAddr>().expect("an address"), &headers).0.to_string()
+        proxies.client(peer.parse::<IpAddr>().expect("an address"), &headers).address.to_string()
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod m20261123_000006_create_audit_log;
 mod m20261123_000007_create_presences;
 mod m20261123_000008_add_deleted_by;
 mod m20261123_000009_index_session_uses;
+mod m20261123_000010_create_familiar_networks;
 
 /// All migrations in the order in which they are applied.
 pub struct Migrator;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000007_create_presences::Migration),
             Box::new(m20261123_000008_add_deleted_by::Migration),
             Box::new(m20261123_000009_index_session_uses::Migration),
+            Box::new(m20261123_000010_create_familiar_networks::Migration),
         ]
     }
 }

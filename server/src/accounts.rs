@@ -6,6 +6,7 @@ mod device;
 pub mod device_routes;
 pub mod devices_page;
 pub mod email;
+pub mod familiar_network;
 pub mod login;
 pub mod lookups;
 mod origin;
@@ -23,6 +24,7 @@ pub mod user;
 pub mod uses;
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -34,7 +36,7 @@ use crate::app::App;
 use crate::error::{Error, Invalid, Result};
 pub use device::{Device, DeviceId};
 pub use email::Email;
-pub use origin::Origin;
+pub use origin::{Origin, network_of};
 pub use session::Session;
 pub use terms::Terms;
 pub use token::{Token, TokenId};
@@ -106,8 +108,26 @@ fn check_password(app: &App, password: &str, user: Option<&User>) -> Result<()> 
     if invalid.is_empty() { Ok(()) } else { Err(Error::Invalid(invalid)) }
 }
 
+/// Counts an attempt to sign in or up, or at a password, from an address; `what` names it in figures.
+///
+/// # Errors
+/// [`Error::Throttled`] where there were too many.
+pub fn count_attempt(app: &App, what: &'static str, address: IpAddr) -> Result<()> {
+    app.attempts.count(address).inspect_err(|_| app.metrics.rate_limited(what))
+}
+
 /// The active user with this e-mail and password. It takes as long for an unknown user as for a known one.
-pub async fn authenticate(app: &App, email: &str, password: String) -> Result<Option<User>> {
+///
+/// # Errors
+/// [`Error::Throttled`] where too many have tried this e-mail lately, unless its owner is familiar with the network of
+/// `address`: else anybody could shut them out.
+pub async fn authenticate(app: &App, email: &str, password: String, address: IpAddr) -> Result<Option<User>> {
+    if let Err(throttled) = app.attempts.count_for(email)
+        && !familiar_network::is_familiar(app.database.read(), email, address).await?
+    {
+        app.metrics.rate_limited("sign-in");
+        return Err(throttled);
+    }
     let user = user::by_email(app.database.read(), email).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let matches = app.passwords.verify(password, hash).await?;
@@ -242,6 +262,7 @@ pub async fn issue_token(app: &App, user: &User, origin: &Origin) -> Result<Stri
     if !user::hold_password(&transaction, user).await? {
         return Err(OUTDATED);
     }
+    familiar_network::note(&transaction, user.id, origin.address).await?;
     transaction.commit().await?;
     Ok(key)
 }
@@ -307,6 +328,7 @@ pub async fn begin_session(
         return Err(OUTDATED);
     }
     session::insert(transaction, user.id, &key, app.terms.session_age, origin).await?;
+    familiar_network::note(transaction, user.id, origin.address).await?;
     Ok(key)
 }
 

@@ -89,7 +89,7 @@ fn counted(app: &App, mut post: Post) -> Post {
 
 fn count(app: &App, author: UserId) -> Result<(), Refusal> {
     app.rates.messages.count(&author).map_err(|wait| {
-        app.metrics.rate_limited.with_label_values(&["messages"]).inc();
+        app.metrics.rate_limited("messages");
         Refusal::Throttled { seconds: wait.as_secs() + 1 }
     })
 }

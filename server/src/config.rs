@@ -92,6 +92,8 @@ pub struct Accounts {
     pub reset_queue: NonZeroUsize,
     pub attempts_per_minute: NonZeroU32,
     pub attempts_burst: NonZeroU32,
+    pub account_attempts_per_hour: NonZeroU32,
+    pub account_attempts_burst: NonZeroU32,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -35,8 +35,8 @@ pub struct Metrics {
     pub messages: IntCounter,
     /// How long it takes to commit messages.
     pub commits: Histogram,
-    /// What was refused for coming too often, by what it was.
-    pub rate_limited: IntCounterVec,
+    /// What was refused for coming too often, by the limit.
+    rate_limits: IntCounterVec,
     /// Requests that were answered with a status of 500 or above.
     pub errors: IntCounter,
     requests: IntCounterVec,
@@ -123,11 +123,11 @@ impl Metrics {
                 seconds("natter_log_commit_seconds", "How long a commit of messages has taken.")?,
                 registry
             )?,
-            rate_limited: counters(
+            rate_limits: counters(
                 "natter_rate_limited_total",
                 "What was refused for coming too often, by the limit.",
                 "limit",
-                &["sign-in", "messages", "events"],
+                &["sign-in", "sign-up", "password", "reset", "messages", "events"],
             )?,
             errors: IntCounter::new("errors", "As natter_http_requests_total of the statuses from 500 on.")?,
             requests: register_int_counter_vec_with_registry!(
@@ -186,6 +186,16 @@ impl Metrics {
         self.measured.queued_bytes.set(signed(waiting.message_bytes));
         self.measured.password_checks.set(signed(waiting.password_checks));
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
+    }
+
+    /// Counts somebody who is told to wait, as they have tried something too often.
+    pub fn rate_limited(&self, limit: &'static str) {
+        self.rate_limits.with_label_values(&[limit]).inc();
+    }
+
+    /// How often that was so.
+    pub fn rate_limits(&self, limit: &'static str) -> u64 {
+        self.rate_limits.with_label_values(&[limit]).get()
     }
 }
 

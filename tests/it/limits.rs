@@ -1,12 +1,13 @@
 //! What happens beyond the limits: a clear answer that says when to come back.
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use rstest::rstest;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::answer::Ask;
+use crate::support::answer::{Answer, Ask};
 use crate::support::app::Storage::{self, Postgres, Sqlite};
 use crate::support::app::{TestApp, start_with};
 use crate::support::browser::Browser;
@@ -65,6 +66,111 @@ async fn behind_a_trusted_proxy_each_client_has_a_limit_of_its_own(
     assert_eq!(try_from("192.0.2.1").await, 400);
     assert_eq!(try_from("203.0.113.9, 192.0.2.1").await, 429, "what the client has written itself changes nothing");
     assert_eq!(try_from("192.0.2.2").await, other);
+}
+
+/// A client at an address, as a trusted proxy says.
+struct Client<'a> {
+    app: &'a TestApp,
+    address: &'a str,
+}
+
+impl Client<'_> {
+    async fn sign_in(&self, email: &str, password: &str) -> Answer {
+        let credentials = json!({ "username": email, "password": password });
+        let request = self.app.post("/api/auth/signin/").header("X-Forwarded-For", self.address);
+        request.json(&credentials).answer().await
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn addresses_of_one_network_have_one_limit(#[values(Sqlite, Postgres)] storage: Storage) {
+    let settings = [
+        ("NATTER_RATE_LIMITS", "on"),
+        ("NATTER_ACCOUNTS__ATTEMPTS_PER_MINUTE", "1"),
+        ("NATTER_ACCOUNTS__ATTEMPTS_BURST", "1"),
+        ("NATTER_HTTP__TRUSTED_PROXIES", "127.0.0.1"),
+    ];
+    let app = start_with(storage, &settings).await;
+    for (address, status) in [
+        ("2001:db8:0:1::1", 400),
+        ("2001:db8:0:1::2", 429),
+        ("2001:db8:0:1:ffff:ffff:ffff:ffff", 429),
+        ("2001:db8:0:2::1", 400),
+        ("192.0.2.1", 400),
+        ("::ffff:192.0.2.1", 429),
+        ("::ffff:192.0.2.2", 400),
+    ] {
+        let answer = Client { app: &app, address }.sign_in("a@ref.example", PASSWORD).await;
+        assert_eq!(answer.status, status, "{address}");
+    }
+    assert_eq!(app.app.metrics.rate_limits("sign-in"), 3);
+}
+
+const FEW_FOR_AN_ACCOUNT: [(&str, &str); 5] = [
+    ("NATTER_RATE_LIMITS", "on"),
+    ("NATTER_ACCOUNTS__ATTEMPTS_PER_MINUTE", "1000"),
+    ("NATTER_ACCOUNTS__ACCOUNT_ATTEMPTS_PER_HOUR", "1"),
+    ("NATTER_ACCOUNTS__ACCOUNT_ATTEMPTS_BURST", "3"),
+    ("NATTER_HTTP__TRUSTED_PROXIES", "127.0.0.1"),
+];
+
+#[rstest]
+#[tokio::test]
+async fn many_addresses_together_try_an_account_no_more_often_than_one(
+    #[values(Sqlite, Postgres)] storage: Storage,
+    #[values("ann@ref.example", "nobody@ref.example")] email: &str,
+) {
+    let app = start_with(storage, &FEW_FOR_AN_ACCOUNT).await;
+    for name in ["ann", "bob"] {
+        let account = json!({ "email": format!("{name}@ref.example"), "password": PASSWORD });
+        assert_eq!(app.post("/api/users/").json(&account).answer().await.status, 201);
+    }
+    let addresses: Vec<_> = (1..=6).map(|number| format!("198.51.100.{number}")).collect();
+    let clients: Vec<_> = addresses.iter().map(|address| Client { app: &app, address }).collect();
+    for client in &clients[..3] {
+        assert_eq!(client.sign_in(&email.to_uppercase(), "wrong").await.status, 400);
+    }
+    // Even with the right password: a guess must not be told from any other.
+    for (client, password) in clients[3..].iter().zip(["wrong", PASSWORD]) {
+        let answer = client.sign_in(email, password).await;
+        let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((3_000..=3_600).contains(&seconds), "{seconds}");
+        let expected = format!(r#"{{"detail":"Request was throttled. Expected available in {seconds} seconds."}}"#);
+        assert_eq!(answer.said(), (429, expected.as_str()));
+    }
+    let browser = Browser::open(&app);
+    assert_eq!(browser.log_in(email, PASSWORD).await.status, 429);
+    let answer = browser.submit("/admin/login/", &[("username", email), ("password", PASSWORD)]).await;
+    assert_eq!(answer.status, 429);
+    assert_eq!(clients[5].sign_in("bob@ref.example", PASSWORD).await.status, 201, "others are not concerned");
+    assert_eq!(app.app.metrics.rate_limits("sign-in"), 4);
+}
+
+#[rstest]
+#[tokio::test]
+async fn nobody_is_shut_out_where_they_have_signed_in_lately(
+    #[values(Sqlite, Postgres)] storage: Storage,
+    #[values(("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2"))] (home, neighbour): (&str, &str),
+) {
+    let app = start_with(storage, &FEW_FOR_AN_ACCOUNT).await;
+    let account = json!({ "email": "ann@ref.example", "password": PASSWORD });
+    assert_eq!(app.post("/api/users/").json(&account).answer().await.status, 201);
+    let home = Client { app: &app, address: home };
+    let neighbour = Client { app: &app, address: neighbour };
+    let stranger = Client { app: &app, address: "198.51.100.1" };
+    let token = home.sign_in("ann@ref.example", PASSWORD).await.header("x-token").unwrap().to_owned();
+    let log_out = app.request(Method::DELETE, "/api/auth/logout/").header("Authorization", format!("Token {token}"));
+    assert_eq!(log_out.answer().await.status, 204);
+    while stranger.sign_in("ann@ref.example", "wrong").await.status == 400 {}
+
+    assert_eq!(stranger.sign_in("ann@ref.example", PASSWORD).await.status, 429);
+    for client in [&home, &neighbour] {
+        assert_eq!(client.sign_in("Ann@ref.example", PASSWORD).await.status, 201);
+        assert_eq!(client.sign_in("ann@ref.example", "wrong").await.status, 400);
+    }
+    app.execute("UPDATE familiar_networks SET last_sign_in_at = '2001-01-01 00:00:00+00:00'").await;
+    assert_eq!(home.sign_in("ann@ref.example", PASSWORD).await.status, 429, "that was long ago");
 }
 
 #[rstest]

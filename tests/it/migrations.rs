@@ -11,12 +11,13 @@ use crate::support::app::start;
 use crate::support::command::natter_beside;
 use crate::support::person::Person;
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "users",
     "tokens",
     "sessions",
     "revocations",
     "password_resets",
+    "familiar_networks",
     "conversations",
     "conversation_members",
     "messages",

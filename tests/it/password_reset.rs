@@ -351,7 +351,8 @@ async fn whoever_was_let_in_by_the_old_password_just_before_gets_nothing(#[value
     let app = start(storage).await;
     let ann = Person::join(&app, "ann").await;
     let (inside, origin) = (&app.app, Origin::new(b"", app.address.ip()));
-    let let_in = accounts::authenticate(inside, &ann.email, PASSWORD.to_owned()).await.unwrap().unwrap();
+    let let_in =
+        accounts::authenticate(inside, &ann.email, PASSWORD.to_owned(), app.address.ip()).await.unwrap().unwrap();
     ask(&app, &ann.email).await;
     assert_eq!(choose(&app, &link(&app, &log, 1).await, NEW_PASSWORD).await.status, 302);
     accounts::issue_token(inside, &let_in, &origin).await.unwrap_err();
@@ -372,5 +373,10 @@ async fn a_password_that_is_being_changed_meanwhile_does_not_replace_the_new_one
     assert_eq!(choose(&app, &link(&app, &log, 1).await, NEW_PASSWORD).await.status, 302);
     let change = ProfileChange { password: Some("an intruder's".to_owned()), ..ProfileChange::default() };
     accounts::change_profile(&app.app, before, change).await.unwrap_err();
-    assert!(accounts::authenticate(&app.app, &ann.email, NEW_PASSWORD.to_owned()).await.unwrap().is_some());
+    assert!(
+        accounts::authenticate(&app.app, &ann.email, NEW_PASSWORD.to_owned(), app.address.ip())
+            .await
+            .unwrap()
+            .is_some()
+    );
 }

@@ -129,7 +129,7 @@ async fn who_says_too_much_is_told_and_others_are_heard(#[values(Sqlite, Postgre
     let expected = r#"{"detail":"Request was throttled. Expected available in 1 second."}"#;
     assert_eq!((answer.said(), answer.header("retry-after")), ((429, expected), Some("1")));
     assert_eq!(b.post("of another").await, 3);
-    assert_eq!(app.app.metrics.rate_limited.with_label_values(&["messages"]).get(), 3);
+    assert_eq!(app.app.metrics.rate_limits("messages"), 3);
     assert_eq!(app.app.metrics.refused_messages.with_label_values(&["throttled"]).get(), 3);
     within_deadline(async { while a.ask("client-sent-message", &json!({ "message": "6" })).await["ok"] != true {} })
         .await;
@@ -161,6 +161,6 @@ async fn who_asks_too_much_is_told_and_others_are_answered(#[values(Sqlite, Post
     assert_eq!(a.ask("who-is-here", &json!({})).await["error"]["code"], "throttled");
     assert_eq!(b.ask("who-is-here", &json!({})).await["ok"], true);
     assert_eq!(a.post("messages have a limit of their own").await, 1);
-    assert_eq!(app.app.metrics.rate_limited.with_label_values(&["events"]).get(), 1);
+    assert_eq!(app.app.metrics.rate_limits("events"), 1);
     within_deadline(async { while a.ask("who-is-here", &json!({})).await["ok"] != true {} }).await;
 }

@@ -141,7 +141,7 @@ async fn change_email(
     headers: HeaderMap,
     Data(data): Data,
 ) -> Result<Response> {
-    app.attempts.count(address)?;
+    accounts::count_attempt(&app, "password", address)?;
     let changed = async {
         let (password, change) = email_from(&data)?;
         accounts::change_credentials(&app, member.user.clone(), password, change).await
@@ -170,7 +170,7 @@ async fn change_password(
     headers: HeaderMap,
     Data(data): Data,
 ) -> Result<Response> {
-    app.attempts.count(origin.address)?;
+    accounts::count_attempt(&app, "password", origin.address)?;
     let changed = async {
         let (current, change) = password_from(&data)?;
         accounts::change_credentials(&app, member.user.clone(), current, change).await

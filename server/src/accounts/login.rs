@@ -1,6 +1,7 @@
 //! The pages with which a browser signs in, up and out.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use askama::Template;
 use axum::extract::{FromRequest, Request, State};
@@ -94,8 +95,8 @@ async fn log_in(
     if credentials.next.is_empty() {
         credentials.next = parameters.next().unwrap_or_default();
     }
-    app.attempts.count(origin.address)?;
-    match check(&app, &headers, "/login", credentials).await? {
+    accounts::count_attempt(&app, "sign-in", origin.address)?;
+    match check(&app, &headers, "/login", credentials, origin.address).await? {
         Login::Refused(response) => Ok(response),
         Login::Passed { user, next } => enter(&app, browser, &user, &origin, &next).await,
     }
@@ -111,7 +112,13 @@ pub enum Login {
     },
 }
 
-pub async fn check(app: &App, headers: &HeaderMap, action: &'static str, credentials: Credentials) -> Result<Login> {
+pub async fn check(
+    app: &App,
+    headers: &HeaderMap,
+    action: &'static str,
+    credentials: Credentials,
+    address: IpAddr,
+) -> Result<Login> {
     let Credentials { username, password, next } = credentials;
     let username_errors = field_errors(username.trim(), MAX_USERNAME);
     let password_errors = field_errors(&password, usize::MAX);
@@ -119,7 +126,7 @@ pub async fn check(app: &App, headers: &HeaderMap, action: &'static str, credent
     let mut page =
         LoginPage { csrf_token, next, username, username_errors, password_errors, action, ..Default::default() };
     if page.username_errors.is_empty() && page.password_errors.is_empty() {
-        match accounts::authenticate(app, page.username.trim(), password.trim().to_owned()).await? {
+        match accounts::authenticate(app, page.username.trim(), password.trim().to_owned(), address).await? {
             Some(user) => return Ok(Login::Passed { user, next: page.next }),
             None => page.is_unknown = true,
         }
@@ -224,7 +231,7 @@ async fn sign_up(
 ) -> Result<Response> {
     let text = |name: &str| data.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let next = text("next");
-    app.attempts.count(origin.address)?;
+    accounts::count_attempt(&app, "sign-up", origin.address)?;
     let signed_up = async { accounts::sign_up(&app, routes::sign_up_from(&data)?).await }.await;
     match signed_up {
         Ok(user) => enter(&app, browser, &user, &origin, &next).await,

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::{IpNet, Ipv6Net};
+
 /// With which program and from which address somebody signs in, for the list of their devices.
 pub struct Origin {
     /// A short name of the program. It is the program's own word, and proves nothing.
@@ -20,6 +22,15 @@ impl Origin {
         let is_in = |names: &[(&str, &str)], name: &str| names.iter().any(|(_, known)| *known == name);
         let parts = client.split_once(" on ")?;
         Some(parts).filter(|(browser, system)| is_in(&BROWSERS, browser) && is_in(&SYSTEMS, system))
+    }
+}
+
+/// What of an address counts as one for limits: whoever has an IPv6 address mostly has all of its /64 network
+/// (RFC 6177, section 2).
+pub fn network_of(address: IpAddr) -> IpNet {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpNet::V4(address.into()),
+        IpAddr::V6(address) => IpNet::V6(Ipv6Net::new_assert(address, 64).trunc()),
     }
 }
 
@@ -80,7 +91,16 @@ fn first_words(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_CHARACTERS, name_of};
+    use super::{MAX_CHARACTERS, name_of, network_of};
+
+    #[test]
+    fn one_client_is_told_from_another_by_its_network() {
+        let network = |address: &str| network_of(address.parse().unwrap()).to_string();
+        assert_eq!(network("192.0.2.1"), "192.0.2.1/32");
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1/32");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_ne!(network("2001:db8:1:3::1"), network("2001:db8:1:2::1"));
+    }
 
     #[test]
     fn browsers_are_told_by_name_and_system() {

@@ -81,7 +81,7 @@ async fn ask(
 ) -> Result<Response> {
     match email_from(&data) {
         Ok(email) => {
-            app.attempts.count(address)?;
+            accounts::count_attempt(&app, "reset", address)?;
             accounts::ask_for_reset(&app, email)?;
             Ok(redirect(SENT))
         }
@@ -150,7 +150,7 @@ async fn choose(
     headers: HeaderMap,
     Data(data): Data,
 ) -> Result<Response> {
-    app.attempts.count(address)?;
+    accounts::count_attempt(&app, "reset", address)?;
     let Some(user) = accounts::user_of_reset(&app, &key).await? else {
         return Ok(show_void());
     };

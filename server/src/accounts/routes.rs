@@ -58,7 +58,7 @@ async fn sign_up(
     Data(data): Data,
 ) -> Result<Response> {
     let new = sign_up_from(&data)?;
-    app.attempts.count(address)?;
+    accounts::count_attempt(&app, "sign-up", address)?;
     accounts::sign_up(&app, new).await?;
     Ok(api::empty(StatusCode::CREATED))
 }
@@ -98,7 +98,7 @@ async fn change(
     }
     let change = profile_change_from(&data)?;
     if change.password.is_some() {
-        app.attempts.count(address)?;
+        accounts::count_attempt(&app, "password", address)?;
     }
     Ok(Json(accounts::change_profile(&app, user, change).await?.into()))
 }
@@ -133,7 +133,7 @@ async fn reset_password(
     Data(data): Data,
 ) -> Result<Response> {
     let email = email_from(&data)?;
-    app.attempts.count(address)?;
+    accounts::count_attempt(&app, "reset", address)?;
     accounts::ask_for_reset(&app, email)?;
     Ok(api::empty(StatusCode::OK))
 }
@@ -156,8 +156,8 @@ async fn sign_in(
     let username = fields.required("username", Text::up_to(usize::MAX));
     let password = fields.required("password", Text::up_to(usize::MAX));
     fields.finish()?;
-    app.attempts.count(origin.address)?;
-    let user = accounts::authenticate(&app, &username, password).await?;
+    accounts::count_attempt(&app, "sign-in", origin.address)?;
+    let user = accounts::authenticate(&app, &username, password, origin.address).await?;
     let user = user.ok_or_else(|| Error::invalid(NON_FIELD_ERRORS, "Invalid username or password."))?;
     let key = accounts::issue_token(&app, &user, &origin).await?;
 

@@ -20,9 +20,9 @@ use super::table;
 use super::tokens::Tokens;
 use super::users::{self, Users};
 use super::{overview, setup};
-use crate::accounts::Origin;
 use crate::accounts::login::{self, Credentials, Login};
 use crate::accounts::routes::sign_up_from;
+use crate::accounts::{self, Origin};
 use crate::admin;
 use crate::app::App;
 use crate::error::{Error, Invalid, Result};
@@ -106,8 +106,8 @@ async fn log_in(
     headers: HeaderMap,
     credentials: Credentials,
 ) -> Result<Response> {
-    app.attempts.count(origin.address)?;
-    match login::check(&app, &headers, LOGIN, credentials).await? {
+    accounts::count_attempt(&app, "sign-in", origin.address)?;
+    match login::check(&app, &headers, LOGIN, credentials, origin.address).await? {
         Login::Refused(response) => Ok(response),
         Login::Passed { user, next } => {
             let key = admin::log_in(&app, &user, &origin).await?;
@@ -144,7 +144,7 @@ async fn set_up(
     headers: HeaderMap,
     Data(data): Data,
 ) -> Result<Response> {
-    app.attempts.count(origin.address)?;
+    accounts::count_attempt(&app, "sign-up", origin.address)?;
     setup::check(&app, &key).await?;
     let made = async { admin::set_up(&app, &Actor::set_up(origin.address), &key, sign_up_from(&data)?).await }.await;
     match made {

@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
 use prometheus::IntGauge;
 use serde_json::json;
 
+use crate::accounts::network_of;
 use crate::app::App;
 use crate::config;
-use crate::http::peer;
 
 /// Seconds after which a client that was refused may try again.
 const RETRY_AFTER: &str = "5";
@@ -35,13 +36,13 @@ pub struct Places {
 struct Taken {
     all: usize,
     unauthenticated: usize,
-    of_network: HashMap<IpAddr, usize>,
+    of_network: HashMap<IpNet, usize>,
 }
 
 /// One socket's place, free again once this is dropped.
 pub struct Place {
     places: Arc<Places>,
-    network: Option<IpAddr>,
+    network: Option<IpNet>,
     is_authenticated: AtomicBool,
 }
 
@@ -69,7 +70,7 @@ impl Places {
     /// # Errors
     /// The limit that is reached.
     pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Full> {
-        let network = address.map(peer::network);
+        let network = address.map(network_of);
         let mut taken = self.taken();
         let of_network = network.and_then(|network| taken.of_network.get(&network)).copied().unwrap_or_default();
         if taken.all >= self.most {

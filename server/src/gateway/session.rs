@@ -150,7 +150,7 @@ impl<A: Adapter> Session<A> {
             return Ok(());
         }
         self.app.rates.events.count(&user).map_err(|wait| {
-            self.app.metrics.rate_limited.with_label_values(&["events"]).inc();
+            self.app.metrics.rate_limited("events");
             Refusal::Throttled { seconds: wait.as_secs() + 1 }
         })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use time::{Duration as TimeDuration, OffsetDateTime};
 
-use crate::accounts::revocation;
+use crate::accounts::{familiar_network, revocation};
 use crate::app::App;
 use crate::chat::{self, ConversationId, EVERYONE, Reach};
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::event::Event;
 
 /// Well within the second that is promised.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// How often revocations that every node has seen are deleted, in intervals: some once an hour.
+/// How often what nobody needs any more is deleted, in intervals: some once an hour.
 const CLEAN_UP: u32 = 14_400;
 
 /// How far back conversations are looked for beyond the last look, as clocks of nodes differ.
@@ -57,6 +57,7 @@ impl Watch {
     async fn look(&mut self, clean_up: bool) -> Result<()> {
         if clean_up {
             revocation::delete_old(self.app.database.write()).await?;
+            familiar_network::delete_old(self.app.database.write()).await?;
         }
         let now = OffsetDateTime::now_utc();
         let touched = chat::touched_since(&self.app, self.read_at - WINDOW).await?;

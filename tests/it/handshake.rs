@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::support::app::{PATIENT, Storage, TestApp, start, start_with};
+use crate::support::browser::Browser;
 use crate::support::person::Person;
 use crate::support::wire::{Eio, Heard, Transport, Wire};
 
@@ -265,4 +266,26 @@ async fn is_refused(app: &TestApp, person: &Person) {
     let mut wire = Wire::connect(app, Eio::V3, Transport::Websocket).await;
     wire.emit("authentication", &json!({ "token": person.token })).await;
     wire.is_unauthorized().await;
+}
+
+/// Else any page that somebody visits could speak and listen in their name.
+#[rstest]
+#[tokio::test]
+async fn no_cookie_opens_a_socket_without_a_token(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+    #[values(Transport::Polling, Transport::Websocket)] transport: Transport,
+) {
+    let app = start(storage).await;
+    let alice = Person::join(&app, "alice").await;
+    let browser = Browser::logged_in(&app, &alice.email).await;
+    let cookies = format!("sessionid={}", browser.cookie("sessionid").unwrap());
+    let mut hers = Wire::enter(&app, &alice).await;
+    let mut wire = Wire::connect_as(&app, eio, transport, &cookies).await;
+    let answer = wire.ask("client-sent-message", &json!({ "message": "forged" })).await;
+    assert_eq!((&answer["ok"], &answer["error"]["code"]), (&json!(false), &json!("unauthenticated")), "{answer}");
+    assert_eq!(hers.post("not for everybody").await, 1);
+    // Nothing else, and that by the deadline.
+    wire.is_disconnected().await;
+    assert_eq!(app.count("messages").await, 1);
 }

@@ -11,7 +11,7 @@ use crate::support::answer::{Answer, Ask};
 use crate::support::app::Storage::{self, Postgres, Sqlite};
 use crate::support::app::{TestApp, start_with};
 use crate::support::browser::Browser;
-use crate::support::person::PASSWORD;
+use crate::support::person::{PASSWORD, Person};
 
 #[rstest]
 #[tokio::test]
@@ -190,6 +190,23 @@ async fn beyond_the_queue_for_password_checks_requests_are_refused(#[values(Sqli
     }
     let account = json!({ "email": "later@ref.example", "password": PASSWORD });
     assert_eq!(app.post("/api/users/").json(&account).answer().await.said(), (201, ""));
+}
+
+/// Else the time that an answer takes would tell who has an account. The queue is seen to be full for either.
+#[rstest]
+#[tokio::test]
+async fn a_user_that_nobody_is_costs_the_work_that_any_other_does(
+    #[values(Sqlite, Postgres)] storage: Storage,
+    #[values("ann@ref.example", "nobody@ref.example")] email: &str,
+) {
+    let app = start_with(storage, &[("NATTER_ACCOUNTS__PASSWORD_QUEUE", "1")]).await;
+    Person::join(&app, "ann").await;
+    let credentials = json!({ "username": email, "password": "wrong" });
+    let attempts = (0..100).map(|_| app.post("/api/auth/signin/").json(&credentials).answer());
+    let mut statuses: Vec<_> = join_all(attempts).await.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    assert_eq!(statuses, [400, 429]);
 }
 
 /// What a connection answers to `sent`, until it closes.

@@ -9,6 +9,7 @@ use crate::support::answer::Ask;
 use crate::support::app::{PATIENT, Storage, TestApp, start, start_with};
 use crate::support::browser::Browser;
 use crate::support::person::{PASSWORD, Person};
+use crate::support::staff::Staff;
 use crate::support::wire::{Eio, Transport, Wire};
 
 #[rstest]
@@ -220,4 +221,22 @@ async fn a_replay_ends_with_its_token_and_leads_to_no_join(
         assert!(packet.contains(&format!(r#""seq":{heard},"#)), "{packet}");
     }
     assert!(heard < COUNT / 2, "{heard} messages of a token that was taken back");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_page_of_a_session_that_staff_end_is_disconnected(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let app = start(storage).await;
+    let staff = Staff::join(&app, "staff").await;
+    let alice = Person::join(&app, "alice").await;
+    let browser = Browser::logged_in(&app, &alice.email).await;
+    let token = browser.get("/api/auth/token/").answer().await.json()["X-Token"].as_str().unwrap().to_owned();
+    let mut page = Wire::enter(&app, &Person { token, ..alice.clone() }).await;
+    let mut client = Wire::enter(&app, &alice).await;
+    // The first session is the staff's own.
+    assert_eq!(staff.act("sessions", "end", &[2]).await.status, 302);
+    page.is_disconnected().await;
+    assert_eq!(client.post("still here").await, 1);
 }

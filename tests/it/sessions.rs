@@ -137,3 +137,23 @@ async fn sockets_end_on_every_node_though_nobody_has_told_of_it(
     assert_eq!(here.count("revocations").await, 0);
     assert_eq!(his.post("still here").await, 1);
 }
+
+#[rstest]
+#[tokio::test]
+async fn only_hashes_are_stored_of_a_session_and_of_its_token(#[values(Sqlite, Postgres)] storage: Storage) {
+    use sea_orm::{ConnectionTrait, Statement};
+    use sha2::{Digest, Sha256};
+
+    let app = start(storage).await;
+    let ann = Person::join(&app, "ann").await;
+    let browser = Browser::logged_in(&app, &ann.email).await;
+    let page = on_page(&browser, &ann).await;
+    let database = app.app.database.read();
+    for (table, key) in [("sessions", browser.cookie("sessionid").unwrap()), ("tokens", page.token)] {
+        let newest = format!("SELECT key_hash FROM {table} ORDER BY id DESC");
+        let newest = Statement::from_string(database.get_database_backend(), newest);
+        let row = database.query_one_raw(newest).await.unwrap().unwrap();
+        let stored: Vec<u8> = row.try_get("", "key_hash").unwrap();
+        assert_eq!(stored, Sha256::digest(key).to_vec(), "{table}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Engine.IO over HTTP long polling.
 
+use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::task::JoinHandle;
 
@@ -24,7 +25,15 @@ impl Polling {
 
     /// Opens a session with more in the query of its handshake.
     pub async fn open_with(app: &TestApp, eio: Eio, more: &str) -> (Self, Vec<String>) {
-        let http = Client::builder().no_proxy().build().unwrap();
+        Self::open_as(app, eio, more, "").await
+    }
+
+    /// The same as a browser does that has cookies.
+    pub async fn open_as(app: &TestApp, eio: Eio, more: &str, cookies: &str) -> (Self, Vec<String>) {
+        let cookies = Some(cookies).filter(|cookies| !cookies.is_empty());
+        let headers: HeaderMap =
+            cookies.map(|cookies| (header::COOKIE, cookies.parse().unwrap())).into_iter().collect();
+        let http = Client::builder().no_proxy().default_headers(headers).build().unwrap();
         let url = app.url(&format!("/socket.io/?EIO={}&transport=polling{more}", eio.number()));
         let mut polling = Self { eio, http, url };
         let packets = polling.poll().await.unwrap();

@@ -3,6 +3,7 @@
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -22,6 +23,11 @@ impl Websocket {
     /// # Errors
     /// The status of the answer where it is refused.
     pub async fn try_connect(app: &TestApp, eio: Eio, session: Option<&str>) -> Result<Self, u16> {
+        Self::try_connect_as(app, eio, session, "").await
+    }
+
+    /// The same as a browser does that has cookies.
+    pub async fn try_connect_as(app: &TestApp, eio: Eio, session: Option<&str>, cookies: &str) -> Result<Self, u16> {
         let socket = TcpSocket::new_v4().unwrap();
         // Small, so that a client that does not read is noticed soon.
         socket.set_recv_buffer_size(16 * 1024).unwrap();
@@ -29,7 +35,11 @@ impl Websocket {
         tcp.set_nodelay(true).unwrap();
         let session = session.map(|session| format!("&sid={session}")).unwrap_or_default();
         let url = format!("ws://{}/socket.io/?EIO={}&transport=websocket{session}", app.address, eio.number());
-        match tokio_tungstenite::client_async(url, tcp).await {
+        let mut request = url.into_client_request().unwrap();
+        if !cookies.is_empty() {
+            request.headers_mut().insert("Cookie", cookies.parse().unwrap());
+        }
+        match tokio_tungstenite::client_async(request, tcp).await {
             Ok((stream, _)) => Ok(Self(Box::new(stream))),
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("{error}"),

@@ -78,13 +78,18 @@ pub async fn within_deadline<T>(future: impl Future<Output = T>) -> T {
 impl Wire {
     /// A transport that is open, and no more: nothing has been sent over it.
     pub async fn open(app: &TestApp, eio: Eio, transport: Transport) -> Self {
+        Self::open_as(app, eio, transport, "").await
+    }
+
+    /// The same as a browser does that has cookies.
+    async fn open_as(app: &TestApp, eio: Eio, transport: Transport, cookies: &str) -> Self {
         let (link, packets) = match transport {
             Transport::Polling | Transport::Upgrade => {
-                let (polling, packets) = Polling::open(app, eio).await;
+                let (polling, packets) = Polling::open_as(app, eio, "", cookies).await;
                 (Link::Polling(polling), packets)
             }
             Transport::Websocket => {
-                let mut websocket = Websocket::connect(app, eio, None).await;
+                let mut websocket = Websocket::try_connect_as(app, eio, None, cookies).await.unwrap();
                 let Heard::Packet(packet) = within_deadline(websocket.read()).await else { panic!("it is closed") };
                 (Link::Websocket(websocket), vec![packet])
             }
@@ -102,7 +107,12 @@ impl Wire {
 
     /// A socket that is connected and greeted.
     pub async fn connect(app: &TestApp, eio: Eio, transport: Transport) -> Self {
-        let mut wire = Self::open(app, eio, transport).await;
+        Self::connect_as(app, eio, transport, "").await
+    }
+
+    /// The same as a browser does that has cookies.
+    pub async fn connect_as(app: &TestApp, eio: Eio, transport: Transport, cookies: &str) -> Self {
+        let mut wire = Self::open_as(app, eio, transport, cookies).await;
         if eio == Eio::V4 {
             wire.send("40").await;
         }

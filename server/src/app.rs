@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use governor::Quota;
 use tokio::sync::mpsc;
 
-use crate::accounts::{Terms, UserId};
 use crate::accounts::attempts::Attempts;
 use crate::accounts::lookups::{self, Lookups};
 use crate::accounts::password::Passwords;
 use crate::accounts::reset_links::{self, Delivery, ResetLinks};
 use crate::accounts::uses::{self, Uses};
+use crate::accounts::{Terms, UserId};
 use crate::admin::setup::Setup;
 use crate::chat::log::{self, Log};
 use crate::config::{Config, Switch};

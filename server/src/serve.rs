@@ -294,3 +294,18 @@ impl Acceptor {
         socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(self.user_timeout))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Tasks;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_noticed() {
+        let mut tasks = Tasks::default();
+        tasks.spawn("steady", std::future::pending());
+        tasks.spawn("unsteady", async { panic!("as planned") });
+        assert_eq!(tasks.ended().await, "that panicked");
+        tasks.spawn("brief", async {});
+        assert_eq!(tasks.ended().await, "brief");
+    }
+}

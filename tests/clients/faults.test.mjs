@@ -1,7 +1,7 @@
 // A machine that runs out of things, and starts that are cut off.
 
 import assert from 'node:assert/strict';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -72,6 +72,12 @@ test('on a full disk senders are told, reading goes on, and all recovers once th
   assert.deepEqual((await history(natter, person)).map(({ seq }) => seq), [...stored, answer.seq]);
   await visitor.hears('server-got-message', stored.length + 1);
   assert.equal(visitor.heard('disconnect').length, 0);
+});
+
+test('it takes as many open files as it may have', async t => {
+  const natter = await start(t, 'sqlite', {}, () => ['sh', '-c', `ulimit -Hn ${2 * FILES} && ulimit -Sn ${FILES} && exec "$@"`, 'sh']);
+  const limits = await readFile(`/proc/${natter.pid}/limits`, 'utf8');
+  assert.match(limits, new RegExp(`Max open files +${2 * FILES} +${2 * FILES} `));
 });
 
 for (const database of databases) {

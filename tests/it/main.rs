@@ -56,6 +56,7 @@ mod password_rules;
 mod presence;
 mod recovery;
 mod revocation;
+mod security;
 mod sessions;
 mod sign_in;
 mod sign_up;

@@ -1,6 +1,7 @@
 //! `natter serve`.
 
 use anyhow::Result;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::setup;
@@ -13,6 +14,7 @@ use crate::telemetry;
 
 pub async fn run(config: Config, supervisor: Supervisor) -> Result<()> {
     telemetry::start(telemetry::filter(&config.log)?)?;
+    allow_open_files();
     let listeners = Listeners::bind(&config).await?;
     let public_url = serve::public_url(&config, listeners.clients.local_addr()?);
     // Before anybody can know that the server is there.
@@ -22,6 +24,14 @@ pub async fn run(config: Config, supervisor: Supervisor) -> Result<()> {
     let (app, queues) = App::open(config, public_url).await?;
     welcome(&app, setup::invite(&app).await?.as_deref());
     serve::serve(listeners, app, queues, supervisor, shutdown).await
+}
+
+/// Each socket is an open file, of which a program that does not ask for more often has 1024.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE);
+    if let Err(error) = limit.and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard)) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Resolves on SIGTERM or Ctrl-C.

@@ -52,30 +52,36 @@ impl Connections {
 
     /// All that are connected, the newest first.
     pub fn all(&self) -> Vec<Connection> {
-        let mut all: Vec<_> = self.io.sockets().iter().filter_map(|socket| self.describe(socket)).collect();
+        let mut all: Vec<_> = self.sockets().iter().filter_map(|socket| self.describe(socket)).collect();
         all.sort_unstable_by_key(|connection| std::cmp::Reverse(connection.number));
         all
     }
 
     /// With which tokens somebody is connected.
     pub fn tokens(&self) -> HashSet<TokenId> {
-        let sessions = self.io.sockets().into_iter().filter_map(|socket| socket.extensions.get::<OwnSession>());
+        let sessions = self.sockets().into_iter().filter_map(|socket| socket.extensions.get::<OwnSession>());
         sessions.filter_map(|session| Some(session.identity()?.token)).collect()
     }
 
     pub fn by_ids(&self, ids: &[i64]) -> Vec<Connection> {
-        let sockets = self.io.sockets();
+        let sockets = self.sockets();
         let wanted = sockets.iter().filter(|socket| self.id_of(socket).is_some_and(|id| ids.contains(&id)));
         wanted.filter_map(|socket| self.describe(socket)).collect()
     }
 
     /// Ends those that are still there; their clients do not come back by themselves.
     pub fn dismiss(&self, ids: &[i64]) {
-        for socket in self.io.sockets() {
+        for socket in self.sockets() {
             if self.id_of(&socket).is_some_and(|id| ids.contains(&id)) {
                 disconnect::dismiss(&socket);
             }
         }
+    }
+
+    /// None any more once the server stops, which [`SocketIo::sockets`] would panic at.
+    fn sockets(&self) -> Vec<SocketRef> {
+        let Some(everybody) = self.io.of("/") else { return Vec::new() };
+        everybody.sockets()
     }
 
     fn id_of(&self, socket: &SocketRef) -> Option<i64> {
@@ -111,7 +117,7 @@ impl Connections {
 
     pub fn census(&self) -> Census {
         let mut census = Census::default();
-        for socket in self.io.sockets() {
+        for socket in self.sockets() {
             let of_transport = match socket.transport_type() {
                 TransportType::Websocket => &mut census.websocket,
                 TransportType::Polling => &mut census.polling,
@@ -146,3 +152,21 @@ impl Connection {
 }
 
 type OwnSession = Arc<Session<LocalAdapter>>;
+
+#[cfg(test)]
+mod tests {
+    use socketioxide::SocketIo;
+    use socketioxide::extract::SocketRef;
+
+    use super::{Census, Connections};
+
+    #[tokio::test]
+    async fn a_server_that_has_closed_its_sockets_has_none() {
+        let (_layer, io) = SocketIo::new_layer();
+        io.ns("/", async |_: SocketRef| {});
+        let connections = Connections::new(io.clone());
+        io.close().await;
+        assert_eq!(connections.all().len(), 0);
+        assert_eq!(connections.census(), Census::default());
+    }
+}

@@ -6,7 +6,7 @@
 //! * `run`: the phases, one after the other.
 //! * `crowd`, `client`, `frame`: many connections that cost next to nothing.
 //! * `stamp`, `ledger`, `record`: what a message tells of itself, and what is made of it.
-//! * [`process`], [`rest`]: the server from outside.
+//! * [`process`], [`rest`], [`started`]: the server from outside.
 
 mod client;
 mod crowd;
@@ -19,6 +19,7 @@ pub mod report;
 pub mod rest;
 mod run;
 mod stamp;
+pub mod started;
 
 pub use crowd::allow;
 pub use plan::Plan;

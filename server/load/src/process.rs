@@ -32,6 +32,11 @@ impl Server {
     pub fn resident(&self) -> Result<u64> {
         self.pids.iter().map(|pid| resident_of(*pid)).sum()
     }
+
+    /// How many files and sockets are open.
+    pub fn descriptors(&self) -> Result<usize> {
+        self.pids.iter().map(|pid| descriptors_of(*pid)).sum()
+    }
 }
 
 /// The calling thread's time on a processor.
@@ -50,4 +55,9 @@ fn resident_of(pid: Pid) -> Result<u64> {
     let kilobytes = rollup.lines().find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB"));
     let kilobytes: u64 = kilobytes.with_context(|| format!("{path} tells no Rss"))?.parse()?;
     Ok(kilobytes * 1024)
+}
+
+fn descriptors_of(pid: Pid) -> Result<usize> {
+    let path = format!("/proc/{pid}/fd");
+    Ok(fs::read_dir(&path).with_context(|| format!("{path} cannot be read"))?.count())
 }

@@ -1,16 +1,14 @@
 //! The servers that are compared, each started afresh for every run.
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use natter_load::plan::{Authentication, Dialect, Opening, Target};
 use natter_load::process::Server;
 use natter_load::rest;
+use natter_load::started::Started;
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -53,8 +51,6 @@ const PASSWORD: &str = "qwerty";
 /// The token that the peers without accounts know.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
 
-const START_LIMIT: Duration = Duration::from_secs(30);
-
 impl Peer {
     /// Whether it can bear this load: the floor knows no connections but bare ones, and where messages may wait for
     /// each other the coalescing one is the measure.
@@ -80,11 +76,8 @@ impl Peer {
         let mut command = self.command(programs)?;
         command.env("HOST", "127.0.0.1").env("PORT", "0").env("DATA_DIR", folder.path());
         command.env("NATTER_RATE_LIMITS", "off").env("RUST_LOG", "warn").env("LOAD_TOKEN", TOKEN);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let child = command.spawn().with_context(|| format!("{} cannot be started", self.name()))?;
-        let mut running = Running { peer: self, child, url: String::new(), _folder: folder };
-        running.url = running.address().with_context(|| format!("{} does not start", self.name()))?;
-        Ok(running)
+        let server = Started::start(&mut command).with_context(|| format!("there is no {}", self.name()))?;
+        Ok(Running { peer: self, server, _folder: folder })
     }
 
     fn command(self, programs: &Programs) -> Result<Command> {
@@ -110,30 +103,21 @@ impl Peer {
     }
 }
 
-/// A server that is killed when it goes out of scope.
+/// A peer that is killed when it goes out of scope.
 pub struct Running {
     peer: Peer,
-    child: Child,
-    url: String,
+    server: Started,
     /// Its data; here to be removed with it.
     _folder: TempDir,
 }
 
 impl Running {
-    /// Waits until the server prints where it is.
-    fn address(&mut self) -> Result<String> {
-        let stdout = self.child.stdout.take().context("its output cannot be read")?;
-        let (found, address) = mpsc::sync_channel(1);
-        std::thread::spawn(move || look_for_address(stdout, &found));
-        address.recv_timeout(START_LIMIT).context("no address was printed")
-    }
-
     pub fn target(&self) -> Result<Target> {
-        Target::find(&self.url)
+        Target::find(&self.server.url)
     }
 
     pub fn server(&self) -> Result<Server> {
-        Server::new(&[i32::try_from(self.child.id())?])
+        Server::new(&[self.server.pid()?])
     }
 
     pub fn dialect(&self) -> Result<Dialect> {
@@ -153,23 +137,4 @@ impl Running {
 fn authenticate_by(token: &str) -> Result<Opening> {
     let authentication = Authentication::new(r#"["authentication",{"token":"TOKEN"}]"#, token, "authenticated")?;
     Ok(Opening::SocketIo { authentication: Some(authentication) })
-}
-
-/// Reads on to the end, so that the server never waits for a reader.
-fn look_for_address(stdout: ChildStdout, found: &mpsc::SyncSender<String>) {
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-        if let Some((_, rest)) = line.split_once("http://127.0.0.1:") {
-            let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            // Further addresses are of no interest, and there is no room for them.
-            drop(found.try_send(format!("http://127.0.0.1:{port}/")));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            eprintln!("load: {} cannot be ended: {error}", self.peer.name());
-        }
-    }
 }

@@ -28,6 +28,7 @@ mod concurrency;
 mod conventions;
 mod conversations;
 mod cors;
+mod crash;
 mod database_faults;
 mod devices;
 mod devices_page;

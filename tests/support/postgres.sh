@@ -1,4 +1,4 @@
-# One PostgreSQL cluster for a run of the tests, in a folder of its own; sourced by tests/run.
+# One PostgreSQL cluster for a run of the tests, in a folder of its own; sourced by tests/run and tests/faults/run.
 
 # Starts it and exports NATTER_TEST_POSTGRES, the URL of a superuser.
 start_postgres() {
@@ -18,16 +18,24 @@ max_connections = 300
 fsync = off
 full_page_writes = off
 END
-  as_postgres_owner pg_ctl start --wait --silent --pgdata="$postgres_folder/data" --log="$postgres_folder/data/log"
+  launch_postgres
   export NATTER_TEST_POSTGRES="postgres://natter@127.0.0.1:$port/postgres"
 }
 
 # Stops it and removes its folder.
 stop_postgres() {
-  if [[ -e $postgres_folder/data/postmaster.pid ]]; then
-    as_postgres_owner pg_ctl stop --mode=immediate --silent --pgdata="$postgres_folder/data" || true
-  fi
+  if [[ -e $postgres_folder/data/postmaster.pid ]]; then halt_postgres || true; fi
   rm -rf "$postgres_folder"
+}
+
+# Starts it, or starts it again.
+launch_postgres() {
+  as_postgres_owner pg_ctl start --wait --silent --pgdata="$postgres_folder/data" --log="$postgres_folder/data/log"
+}
+
+# Ends it as a crash would.
+halt_postgres() {
+  as_postgres_owner pg_ctl stop --mode=immediate --silent --pgdata="$postgres_folder/data"
 }
 
 # PostgreSQL refuses to run as root.

@@ -101,21 +101,21 @@ fn config(database_url: &str, data_dir: &Path, more: &[(String, String)]) -> Con
 }
 
 /// A database of one test, gone with it.
-struct PostgresDatabase {
+pub struct PostgresDatabase {
     server: String,
     name: String,
 }
 
 impl PostgresDatabase {
     #[expect(clippy::disallowed_methods, reason = "where the tests' PostgreSQL is, is no setting of the server")]
-    async fn create() -> Self {
+    pub async fn create() -> Self {
         let server = std::env::var(POSTGRES).unwrap_or_else(|_| panic!("{POSTGRES} is not set: run tests/run"));
         let name = format!("natter_{}", uuid::Uuid::new_v4().simple());
         administer(&server, format!("CREATE DATABASE {name}")).await.unwrap();
         Self { server, name }
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let (base, _) = self.server.rsplit_once('/').unwrap();
         format!("{base}/{}", self.name)
     }

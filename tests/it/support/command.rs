@@ -7,6 +7,8 @@ use tokio::process::{Child, Command};
 
 use super::app::TestApp;
 
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_natter");
+
 /// What a command printed, and whether it succeeded.
 #[derive(Debug)]
 pub struct Outcome {
@@ -34,7 +36,7 @@ pub fn serve(environment: &[(&str, &str)]) -> Child {
 
 /// A command that is started and can be watched.
 pub fn command(environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_natter"));
+    let mut command = Command::new(PROGRAM);
     command.env_clear().envs(environment.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command

@@ -112,6 +112,9 @@ impl<A: Adapter> Context<A> {
         socket.extensions.insert(session);
         socket.on_disconnect(move |socket: SocketRef<A>| {
             self.note_cut(&socket);
+            if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
+                session.forget_deadline();
+            }
             std::future::ready(())
         });
     }
@@ -123,7 +126,8 @@ impl<A: Adapter> Context<A> {
             tracing::debug!(%error, "a socket could not be greeted");
         }
         if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
-            tokio::spawn(handshake::enforce_deadline(session.clone(), socket.clone()));
+            let deadline = tokio::spawn(handshake::enforce_deadline(session.clone(), socket.clone()));
+            session.keep_deadline(deadline.abort_handle());
             if let Some(auth) = auth.filter(|auth| auth.get("token").is_some()) {
                 session.receive(socket, Inbound::Authentication(auth));
             }

@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use crate::support::app::{PATIENT, Storage, TestApp, start, start_with};
 use crate::support::browser::Browser;
 use crate::support::person::Person;
-use crate::support::wire::{Eio, Heard, Transport, Wire};
+use crate::support::wire::{Eio, Heard, Transport, Wire, within_deadline};
 
 #[rstest]
 #[tokio::test]
@@ -288,4 +288,18 @@ async fn no_cookie_opens_a_socket_without_a_token(
     // Nothing else, and that by the deadline.
     wire.is_disconnected().await;
     assert_eq!(app.count("messages").await, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_socket_that_goes_before_its_deadline() {
+    let app = start_with(Storage::Sqlite, &[PATIENT]).await;
+    let wire = Wire::connect(&app, Eio::V4, Transport::Websocket).await;
+    assert_eq!(app.app.metrics.sockets.get(), 1);
+    drop(wire);
+    let gone = async {
+        while app.app.metrics.sockets.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within_deadline(gone).await;
 }

@@ -13,6 +13,7 @@ use socketioxide::extract::{AckSender, Event as EventName, SocketRef};
 use socketioxide::handler::{self, FromMessageParts, MessageHandler};
 use socketioxide::socket::Socket;
 use time::OffsetDateTime;
+use tokio::task::AbortHandle;
 
 use super::crowd::Seat;
 use super::fan_out::{Hears, Joins};
@@ -45,6 +46,8 @@ struct State<A: Adapter> {
     is_accepted: bool,
     /// The server has ended the socket: nothing it sends counts any more.
     is_over: bool,
+    /// Watches over the time that it has to authenticate.
+    deadline: Option<AbortHandle>,
     /// What it hears.
     seats: Vec<(ConversationId, Seat)>,
     /// Who it is that asked for more than the original sent.
@@ -80,6 +83,7 @@ impl<A: Adapter> Session<A> {
             is_authenticating: false,
             is_accepted: false,
             is_over: false,
+            deadline: None,
             seats: Vec::new(),
             attentive: None,
             stay: None,
@@ -198,10 +202,23 @@ impl<A: Adapter> Session<A> {
     /// The token in flight is good; the client may take its time to catch up.
     pub fn accept(&self) {
         self.state().is_accepted = true;
+        self.forget_deadline();
     }
 
     pub fn is_accepted(&self) -> bool {
         self.state().is_accepted
+    }
+
+    pub fn keep_deadline(&self, deadline: AbortHandle) {
+        self.state().deadline = Some(deadline);
+    }
+
+    /// The deadline is met, or the socket has gone, all of which it would keep in memory.
+    pub fn forget_deadline(&self) {
+        let deadline = self.state().deadline.take();
+        if let Some(deadline) = deadline {
+            deadline.abort();
+        }
     }
 
     /// Whether a token is being looked up that may turn out to be the first good one.

@@ -57,11 +57,8 @@ impl Storage {
 }
 
 /// So small that clients that come back are told of gaps, and those that do not read are cut.
-const SETTINGS: [(&str, &str); 3] = [
-    ("NATTER_CHAT__REPLAY_LIMIT", "300"),
-    ("NATTER_CHAT__RECENT_MESSAGES", "64"),
-    ("NATTER_GATEWAY__SEND_QUEUE", "512"),
-];
+const SETTINGS: [(&str, &str); 3] =
+    [("NATTER_CHAT__REPLAY_LIMIT", "40"), ("NATTER_CHAT__RECENT_MESSAGES", "64"), ("NATTER_GATEWAY__SEND_QUEUE", "64")];
 const PASSWORD: &str = "qwerty";
 /// Each is two clients.
 const CLIENTS_OF_ONE: usize = 2;

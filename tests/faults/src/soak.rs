@@ -28,6 +28,8 @@ pub struct Plan<'a> {
 const MEMORY_PERCENT: u64 = 5;
 const DESCRIPTORS: usize = 10;
 
+/// Nobody is to be dismissed because this machine is slow.
+const SETTINGS: [(&str, &str); 1] = [("NATTER_GATEWAY__AUTH_TIMEOUT", "10000")];
 /// One connection of so many says something, …
 const SAYS: u64 = 20;
 /// … signs in anew, …
@@ -60,7 +62,7 @@ pub struct Outcome {
 }
 
 pub fn run(plan: &Plan) -> Result<Outcome> {
-    let site = Site::new(plan.natter, None, &[])?;
+    let site = Site::new(plan.natter, None, &SETTINGS)?;
     let node = site.start(1)?;
     let (target, server) = (node.target()?, node.server()?);
     rest::sign_up(&target, EMAIL, PASSWORD)?;

@@ -28,6 +28,8 @@ const LISTENERS: usize = 200;
 const SENDERS: u16 = 10;
 const MESSAGES_PER_SECOND: f64 = 20.0;
 const WARM_UP: Duration = Duration::from_secs(2);
+/// After the others have gone, before the next talk.
+const SETTLE: Duration = Duration::from_secs(3);
 /// Beside others a message may take less than so many times what it takes alone.
 const LIMIT: f64 = 2.0;
 
@@ -90,6 +92,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
             let talk = place.measure(company, plan.duration)?.talk.context("nothing was said")?;
             lost += talk.faults.lost;
             round.push(talk.latency);
+            std::thread::sleep(SETTLE);
         }
         rounds.push(round);
     }

@@ -36,6 +36,8 @@ const SAYS: u64 = 20;
 const SIGNS_IN: u64 = 1_000;
 /// … and goes without closing its session, which the server has to find out.
 const VANISHES: u64 = 50;
+/// At the beginning.
+const SIGN_INS_AT_ONCE: usize = 50;
 /// How long the server may take to let go of all who have gone.
 const SETTLE: Duration = Duration::from_secs(10);
 const PROGRESS: u64 = 100_000;
@@ -69,6 +71,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     let token = rest::sign_in(&target, EMAIL, PASSWORD)?;
     let soak = Soak { target, token, number: AtomicU64::new(0), failures: AtomicU64::new(0) };
     let began = Instant::now();
+    soak.sign_in_at_once()?;
     let mut failure = soak.go(plan, plan.first.min(plan.connects))?;
     let first = soak.measure(&server)?;
     println!("{first}");
@@ -103,6 +106,15 @@ impl Soak {
             first = first.or(failure.ok().context("a client has panicked")?);
         }
         Ok(first)
+    }
+
+    /// Lets each of the server's threads that check passwords take the memory that it keeps.
+    fn sign_in_at_once(&self) -> Result<()> {
+        std::thread::scope(|scope| {
+            let sign_in = || rest::sign_in(&self.target, EMAIL, PASSWORD);
+            let clients: Vec<_> = (0..SIGN_INS_AT_ONCE).map(|_| scope.spawn(sign_in)).collect();
+            clients.into_iter().try_for_each(|client| client.join().ok().context("a client has panicked")?.map(drop))
+        })
     }
 
     fn come_and_go(&self, until: u64) -> Option<String> {

@@ -11,6 +11,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Error, Result};
 
+/// The nicest of them all.
+const LOWEST_PRIORITY: i32 = 19;
+
 /// Hashes and checks passwords: as many at once as there are cores, some more waiting, and the rest refused.
 ///
 /// The parameters are argon2's defaults, which are OWASP's first choice: 19 MiB, 2 passes, 1 lane. It has threads of its
@@ -29,6 +32,7 @@ impl Passwords {
         let threads = ThreadPoolBuilder::new()
             .num_threads(cores)
             .thread_name(|_| "passwords".to_owned())
+            .start_handler(|_| give_way())
             // Whoever waits for the result is told by its absence.
             .panic_handler(|_| tracing::error!("a password check panicked"))
             .build()
@@ -67,6 +71,14 @@ impl Passwords {
             drop(place);
         });
         receiver.await.map_err(|error| Error::Internal(error.into()))
+    }
+}
+
+/// Whoever chats must not notice that many sign in: where both want a core, this thread has it for a hundredth of the time.
+/// (On Linux a priority is that of a thread.)
+fn give_way() {
+    if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+        tracing::warn!(%error, "checks of passwords are as urgent as the chat");
     }
 }
 

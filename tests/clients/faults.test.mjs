@@ -75,7 +75,7 @@ test('on a full disk senders are told, reading goes on, and all recovers once th
 });
 
 test('it takes as many open files as it may have', async t => {
-  const natter = await start(t, 'sqlite', {}, () => ['sh', '-c', `ulimit -Hn ${2 * FILES} && ulimit -Sn ${FILES} && exec "$@"`, 'sh']);
+  const natter = await start(t, 'sqlite', {}, () => ['sh', '-c', `ulimit -Sn ${FILES} && ulimit -Hn ${2 * FILES} && exec "$@"`, 'sh']);
   const limits = await readFile(`/proc/${natter.pid}/limits`, 'utf8');
   assert.match(limits, new RegExp(`Max open files +${2 * FILES} +${2 * FILES} `));
 });

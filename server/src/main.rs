@@ -4,8 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use mimalloc::MiMalloc;
 use natter::cli::Command;
 use tokio::runtime::{Builder, Runtime};
+
+/// Gives back what only a crowd has needed, of which the system's own keeps the most (see ARCHITECTURE.md for figures).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // Of what is not UTF-8, nothing is a setting of ours.

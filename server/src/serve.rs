@@ -1,5 +1,6 @@
 //! The running server: its accept loop, its tasks, and how it stops.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -17,7 +18,7 @@ use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socketioxide::SocketIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -147,6 +148,8 @@ async fn tell_all<'a>(app: &App, io: &'a SocketIo, tasks: &mut Tasks) -> Option<
     if tokio::time::timeout(PATIENCE, messages).await.is_err() {
         tracing::error!("messages were still queued when the server stopped");
     }
+    // There is no room to emit to in what is closed.
+    tasks.end("fan-out").await;
     let mut closing = io.close().boxed();
     let closed = tokio::time::timeout(FAREWELL, &mut closing).await;
     closed.is_err().then_some(closing)
@@ -163,7 +166,7 @@ async fn stop(app: &App, closing: Option<BoxFuture<'_, ()>>, mut tasks: Tasks, c
         tracing::warn!("the database was still busy when the server stopped");
     }
     // A task that is still at it holds a connection, for which closing would wait.
-    tasks.0.shutdown().await;
+    tasks.running.shutdown().await;
     match tokio::time::timeout(CLOSE_PATIENCE, app.presence.leave(&app.database)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "other nodes could not be told of the stop"),
@@ -178,19 +181,23 @@ async fn stop(app: &App, closing: Option<BoxFuture<'_, ()>>, mut tasks: Tasks, c
 
 /// What must run for as long as the server does.
 #[derive(Default)]
-struct Tasks(JoinSet<&'static str>);
+struct Tasks {
+    running: JoinSet<&'static str>,
+    handles: HashMap<&'static str, AbortHandle>,
+}
 
 impl Tasks {
     fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(async move {
+        let handle = self.running.spawn(async move {
             task.await;
             name
         });
+        self.handles.insert(name, handle);
     }
 
-    /// The name of the next task to end; it is not known of one that panicked.
+    /// The name of the next task to end; it is not known of one that did not come to its end.
     async fn ended(&mut self) -> &'static str {
-        match self.0.join_next().await {
+        match self.running.join_next().await {
             Some(Ok(name)) => name,
             Some(Err(_)) | None => "that panicked",
         }
@@ -198,8 +205,17 @@ impl Tasks {
 
     async fn wait_for(&mut self, names: &[&str]) {
         let mut left = names.len();
-        while left > 0 && !self.0.is_empty() {
+        while left > 0 && !self.running.is_empty() {
             left -= usize::from(names.contains(&self.ended().await));
+        }
+    }
+
+    /// Ends a task that is still at it.
+    async fn end(&mut self, name: &str) {
+        let Some(handle) = self.handles.remove(name) else { return };
+        handle.abort();
+        while !handle.is_finished() {
+            self.ended().await;
         }
     }
 }
@@ -307,5 +323,17 @@ mod tests {
         assert_eq!(tasks.ended().await, "that panicked");
         tasks.spawn("brief", async {});
         assert_eq!(tasks.ended().await, "brief");
+    }
+
+    #[tokio::test]
+    async fn a_task_is_ended_and_the_others_go_on() {
+        let mut tasks = Tasks::default();
+        for name in ["one", "another"] {
+            tasks.spawn(name, std::future::pending());
+        }
+        tasks.end("one").await;
+        assert_eq!(tasks.running.len(), 1);
+        tasks.end("one").await;
+        assert_eq!(tasks.running.len(), 1);
     }
 }

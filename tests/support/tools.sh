@@ -19,6 +19,15 @@ python_program() {
   python3 -c 'import ensurepip, sys, venv; print(sys.executable)' 2>/dev/null
 }
 
+# Prints where the library is from which a program takes another time.
+faketime_library() {
+  local file
+  for file in /usr/lib/*/faketime/libfaketimeMT.so.1; do
+    if [[ -e $file ]]; then echo "$file" && return; fi
+  done
+  return 1
+}
+
 systemd_analyzer() {
   command -v systemd-analyze
 }

@@ -50,9 +50,14 @@ pub async fn is_familiar(db: &impl ConnectionTrait, email: &str, address: IpAddr
     Ok(familiar.one(db).await?.is_some())
 }
 
+/// Notes a sign-in, to the day: somebody who signs in all the time is written down once.
 pub async fn note(db: &impl ConnectionTrait, user: UserId, address: IpAddr) -> Result<()> {
-    let now = OffsetDateTime::now_utc();
-    let network = ActiveModel { user_id: Set(user), network: Set(name_of(address)), last_sign_in_at: Set(now) };
+    let (now, name) = (OffsetDateTime::now_utc(), name_of(address));
+    let noted = Entity::find_by_id((user, name.clone())).one(db).await?;
+    if noted.is_some_and(|noted| noted.last_sign_in_at > now - Duration::DAY) {
+        return Ok(());
+    }
+    let network = ActiveModel { user_id: Set(user), network: Set(name), last_sign_in_at: Set(now) };
     let newest = OnConflict::columns([Column::UserId, Column::Network]).update_column(Column::LastSignInAt).to_owned();
     Entity::insert(network).on_conflict(newest).exec_without_returning(db).await?;
     Ok(())

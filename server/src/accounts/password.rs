@@ -7,12 +7,12 @@ use anyhow::{Context, anyhow};
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Error, Result};
-
-/// The nicest of them all.
-const LOWEST_PRIORITY: i32 = 19;
 
 /// Hashes and checks passwords: as many at once as there are cores, some more waiting, and the rest refused.
 ///
@@ -74,10 +74,11 @@ impl Passwords {
     }
 }
 
-/// Whoever chats must not notice that many sign in: where both want a core, this thread has it for a hundredth of the time.
-/// (On Linux a priority is that of a thread.)
+/// Whoever chats must not notice that many sign in: this thread has a core only while none of the others wants it. The lowest
+/// priority alone would not do, as Linux lets whoever has a core finish its turn of some milliseconds.
 fn give_way() {
-    if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
         tracing::warn!(%error, "checks of passwords are as urgent as the chat");
     }
 }
@@ -149,7 +150,7 @@ fn derive(
 
 #[cfg(test)]
 mod tests {
-    use super::{hash_now, hash_of_nobody, verify_now};
+    use super::{Passwords, hash_now, hash_of_nobody, verify_now};
 
     #[test]
     fn a_hash_matches_its_password_only() {
@@ -157,6 +158,17 @@ mod tests {
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(verify_now("qwerty", &hash) && !verify_now("Qwerty", &hash));
         assert_ne!(hash, hash_now("qwerty").unwrap());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn checks_run_while_nothing_else_does() {
+        const SCHED_IDLE: &str = "5";
+        let stat = || std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let stat = Passwords::new(1, 0).unwrap().compute(stat).await.unwrap();
+        // The 41st field of proc(5); the second is in parentheses, and the last that may hold a space.
+        let (_, from_third) = stat.rsplit_once(')').unwrap();
+        assert_eq!(from_third.split_whitespace().nth(41 - 3), Some(SCHED_IDLE), "{stat}");
     }
 
     #[test]

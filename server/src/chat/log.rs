@@ -188,7 +188,7 @@ impl Writer {
 
     async fn commit(&self, lanes: &BTreeMap<ConversationId, Vec<Post>>) -> Result<Vec<Committed>> {
         let timer = self.metrics.commits.start_timer();
-        let transaction = self.database.begin().await?;
+        let transaction = self.database.begin_first().await?;
         let mut committed = Vec::with_capacity(lanes.len());
         for (conversation, posts) in lanes {
             committed.push(append(&transaction, *conversation, posts).await?);

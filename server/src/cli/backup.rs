@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::create_data_dir;
 use crate::config::Config;
@@ -52,12 +53,11 @@ pub async fn restore(config: Config, RestoreOptions { file }: RestoreOptions) ->
 
 /// Does it to its end, or until Ctrl-C; then it removes what is half done.
 async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    // Heard from now on: before the work has left anything that would stay.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     tokio::select! {
         done = work => done,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            bail!("interrupted: nothing has changed")
-        }
+        _ = interrupts.recv() => bail!("interrupted: nothing has changed"),
     }
 }
 

@@ -16,7 +16,7 @@ use figment::value::{Dict, Tag, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::http::base_url::AllowedOrigins;
-use crate::http::peer::TrustedProxies;
+use crate::http::peer::{ProxyHeaders, TrustedProxies};
 use crate::telemetry;
 
 /// The reference of all settings, with their defaults and reasons.
@@ -72,6 +72,7 @@ pub enum Switch {
 #[serde(deny_unknown_fields)]
 pub struct Http {
     pub trusted_proxies: TrustedProxies,
+    pub proxy_headers: ProxyHeaders,
     pub allowed_origins: AllowedOrigins,
     pub hsts_seconds: u32,
     pub max_body_bytes: usize,

@@ -137,6 +137,7 @@ impl Keeper {
 
     pub async fn run(mut self) {
         let mut interval = tokio::time::interval(INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0_u32.. {
             interval.tick().await;
             if let Err(error) = self.look(turn % REFRESH == 0).await {

@@ -55,6 +55,15 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_quiet_again_is_forgotten() {
+        const MANY: usize = 10 * super::REMEMBERED;
+        let rate = Rate::new(NonZeroU32::new(u32::MAX).map(Quota::per_second));
+        assert!((0..MANY).all(|key| rate.count(&key).is_ok()));
+        let remembered = rate.limiter.as_ref().unwrap().len();
+        assert!(remembered < MANY / 2, "{remembered} of {MANY}");
+    }
+
+    #[test]
     fn without_a_quota_everything_passes() {
         let rate = Rate::new(None);
         assert!((0..1000).all(|_| rate.count(&1).is_ok()));

@@ -27,7 +27,7 @@ use crate::app::{App, Queues};
 use crate::chat;
 use crate::config::Config;
 use crate::event::Event;
-use crate::http::peer::TrustedProxies;
+use crate::http::peer::{ProxyHeaders, TrustedProxies};
 use crate::supervisor::Supervisor;
 use crate::{gateway, http};
 
@@ -109,7 +109,7 @@ pub async fn serve(
         tasks.spawn("signs of life", async move { supervisor.hears_of_life().await });
     }
 
-    let connections = Connections::default();
+    let connections = TcpConnections::default();
     let acceptor = Acceptor::new(&app.config, router);
     supervisor.hears_of_start();
     {
@@ -134,7 +134,7 @@ pub async fn serve(
 }
 
 async fn serve_metrics(listener: TcpListener, acceptor: Acceptor) {
-    match acceptor.accept(&listener, &Connections::default()).await {}
+    match acceptor.accept(&listener, &TcpConnections::default()).await {}
 }
 
 /// Finishes the messages and tells the sockets. Returns what is left to close of them.
@@ -155,7 +155,12 @@ async fn tell_all<'a>(app: &App, io: &'a SocketIo, tasks: &mut Tasks) -> Option<
     closed.is_err().then_some(closing)
 }
 
-async fn stop(app: &App, closing: Option<BoxFuture<'_, ()>>, mut tasks: Tasks, connections: Connections) -> Result<()> {
+async fn stop(
+    app: &App,
+    closing: Option<BoxFuture<'_, ()>>,
+    mut tasks: Tasks,
+    connections: TcpConnections,
+) -> Result<()> {
     let transports = async { tokio::join!(OptionFuture::from(closing), connections.shutdown()) };
     if tokio::time::timeout(TRANSPORT_PATIENCE, transports).await.is_err() {
         tracing::warn!("connections were still open when the server stopped");
@@ -222,12 +227,12 @@ impl Tasks {
 
 /// The connections that are being served; an upgraded one is no longer among them.
 #[derive(Default)]
-struct Connections {
+struct TcpConnections {
     tasks: TaskTracker,
     is_stopping: CancellationToken,
 }
 
-impl Connections {
+impl TcpConnections {
     fn serve<S>(&self, connection: http1::UpgradeableConnection<TokioIo<TcpStream>, S>)
     where
         S: HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send + 'static,
@@ -261,6 +266,7 @@ struct Acceptor {
     http: http1::Builder,
     router: Router,
     proxies: Arc<TrustedProxies>,
+    proxy_headers: ProxyHeaders,
     user_timeout: Duration,
 }
 
@@ -273,11 +279,18 @@ impl Acceptor {
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD_BYTES);
         let proxies = Arc::new(config.http.trusted_proxies.clone());
-        Self { http, router, proxies, user_timeout: config.gateway.ping_interval + config.gateway.ping_timeout }
+        let proxy_headers = config.http.proxy_headers;
+        Self {
+            http,
+            router,
+            proxies,
+            proxy_headers,
+            user_timeout: config.gateway.ping_interval + config.gateway.ping_timeout,
+        }
     }
 
     /// Serves whoever comes, for as long as it is polled.
-    async fn accept(&self, listener: &TcpListener, connections: &Connections) -> Infallible {
+    async fn accept(&self, listener: &TcpListener, connections: &TcpConnections) -> Infallible {
         loop {
             match listener.accept().await {
                 Ok((tcp, peer)) => self.serve(tcp, peer, connections),
@@ -289,15 +302,15 @@ impl Acceptor {
         }
     }
 
-    fn serve(&self, tcp: TcpStream, peer: SocketAddr, connections: &Connections) {
+    fn serve(&self, tcp: TcpStream, peer: SocketAddr, connections: &TcpConnections) {
         if let Err(error) = self.tune(&tcp) {
             tracing::debug!(%error, "a connection has gone");
             return;
         }
-        let (router, proxies) = (self.router.clone(), self.proxies.clone());
+        let (router, proxies, proxy_headers) = (self.router.clone(), self.proxies.clone(), self.proxy_headers);
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let mut request = request.map(Body::new);
-            let client = proxies.client(peer.ip(), request.headers());
+            let client = proxies.client(peer.ip(), proxy_headers, request.headers());
             request.extensions_mut().insert(client);
             router.clone().oneshot(request)
         });

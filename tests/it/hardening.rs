@@ -85,13 +85,16 @@ async fn browsers_come_by_tls_only_where_a_trusted_proxy_says_that_they_did(
     #[values(Sqlite, Postgres)] storage: Storage,
     #[values(("127.0.0.1", true), ("10.0.0.0/8", false))] (proxies, is_trusted): (&str, bool),
 ) {
-    let app = start_with(storage, &[("NATTER_HTTP__TRUSTED_PROXIES", proxies)]).await;
-    Person::join(&app, "ann").await;
-    for headers in [[("X-Forwarded-Proto", "https")], [("Forwarded", "for=192.0.2.1;proto=https")]] {
-        assert_tls(&answers(&app, &headers).await, A_YEAR.filter(|_| is_trusted), is_trusted);
-    }
-    for headers in [&[][..], &[("X-Forwarded-Proto", "http")], &[("X-Forwarded-Proto", "https, http")]] {
-        assert_tls(&answers(&app, headers).await, None, false);
+    let x_forwarded = [("X-Forwarded-Proto", "https")];
+    let forwarded = [("Forwarded", "for=192.0.2.1;proto=https")];
+    for (kind, said, foreign) in [("x-forwarded", x_forwarded, forwarded), ("forwarded", forwarded, x_forwarded)] {
+        let settings = [("NATTER_HTTP__TRUSTED_PROXIES", proxies), ("NATTER_HTTP__PROXY_HEADERS", kind)];
+        let app = start_with(storage, &settings).await;
+        Person::join(&app, "ann").await;
+        assert_tls(&answers(&app, &said).await, A_YEAR.filter(|_| is_trusted), is_trusted);
+        for headers in [&[][..], &foreign, &[("X-Forwarded-Proto", "http")], &[("X-Forwarded-Proto", "https, http")]] {
+            assert_tls(&answers(&app, headers).await, None, false);
+        }
     }
 }
 

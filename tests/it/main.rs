@@ -48,7 +48,6 @@ mod login_page;
 mod messages;
 mod metrics;
 mod migrations;
-mod mutations;
 mod negotiation;
 mod nodes;
 mod origins;

@@ -85,12 +85,15 @@ async fn clients_are_not_told(#[values(Sqlite, Postgres)] storage: Storage) {
 #[rstest]
 #[tokio::test]
 async fn a_request_has_an_id_of_its_own_or_of_the_proxys(#[values(Sqlite, Postgres)] storage: Storage) {
-    let app = start(storage).await;
-    let id = async |given: &str| {
+    let strict = start(storage).await;
+    let app = start_with(storage, &[("NATTER_HTTP__TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let id_at = async |app: &TestApp, given: &str| {
         let answer = app.get("/api/").header("X-Request-Id", given).answer().await;
         answer.header("x-request-id").unwrap().to_owned()
     };
+    let id = async |given| id_at(&app, given).await;
     assert_eq!(id("proxy-7.a_b").await, "proxy-7.a_b");
+    assert_ne!(id_at(&strict, "proxy-7.a_b").await, "proxy-7.a_b", "anybody could have given it");
     for given in ["", "two words", "a;b", &"x".repeat(65)] {
         let id = id(given).await;
         assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");

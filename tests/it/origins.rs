@@ -132,19 +132,23 @@ async fn a_trusted_proxy_says_where_pages_are(
     #[values(Sqlite, Postgres)] storage: Storage,
     #[values(("127.0.0.1", true), ("10.0.0.0/8", false))] (proxies, is_trusted): (&str, bool),
 ) {
-    let app = start_with(storage, &[("NATTER_HTTP__TRUSTED_PROXIES", proxies)]).await;
+    let trusted = ("NATTER_HTTP__TRUSTED_PROXIES", proxies);
+    let app = start_with(storage, &[trusted]).await;
     let origin = |origin| ("Origin", origin);
+    let forwarded = ("Forwarded", "for=192.0.2.1;proto=https;host=chat.example");
     let https = ("X-Forwarded-Proto", "http, https");
     let host = ("X-Forwarded-Host", "chat.example");
     let cases: [(&Headers, bool); 4] = [
         (&[origin("https://chat.example"), https, host], is_trusted),
         (&[origin("http://chat.example"), https, host], false),
-        (&[origin("https://chat.example"), ("Forwarded", "for=192.0.2.1;proto=https;host=chat.example")], is_trusted),
+        (&[origin("https://chat.example"), forwarded], false),
         (&[origin(ELSEWHERE), https, host], false),
     ];
     for (headers, is_good) in cases {
         assert_eq!(is_taken(&app, headers).await, is_good, "{headers:?}");
     }
+    let app = start_with(storage, &[trusted, ("NATTER_HTTP__PROXY_HEADERS", "forwarded")]).await;
+    assert_eq!(is_taken(&app, &[origin("https://chat.example"), forwarded]).await, is_trusted);
 }
 
 #[rstest]

@@ -321,9 +321,13 @@ async fn only_a_hash_of_the_key_is_stored(#[values(Sqlite, Postgres)] storage: S
 
 #[rstest]
 #[tokio::test]
-async fn where_others_reach_the_server_no_link_is_logged(#[values(Sqlite, Postgres)] storage: Storage) {
+async fn where_others_reach_the_server_no_link_is_logged(
+    #[values(Sqlite, Postgres)] storage: Storage,
+    #[values(("HOST", "0.0.0.0"), ("PUBLIC_URL", "https://chat.example"), ("NATTER_HTTP__TRUSTED_PROXIES", "127.0.0.1"))]
+    setting: (&str, &str),
+) {
     let log = Log::listen();
-    let app = start_with(storage, &[("HOST", "0.0.0.0")]).await;
+    let app = start_with(storage, &[setting]).await;
     let ann = Person::join(&app, "ann").await;
     ask(&app, &ann.email).await;
     let line = log.line(1, "has asked for a new password").await;

@@ -188,41 +188,6 @@ async fn a_new_password_dismisses_the_pages_of_browsers_and_no_other_client(
     assert_eq!(client.post("still here").await, 1);
 }
 
-/// Between its authentication and its join, which a replay keeps apart for as long as nobody reads it.
-#[rstest]
-#[tokio::test]
-async fn a_replay_ends_with_its_token_and_leads_to_no_join(
-    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
-) {
-    /// More than the network holds, and pages enough to stop between.
-    const COUNT: i64 = 400;
-    let settings = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
-    let app = start_with(storage, &settings).await;
-    let (alice, bob) = (Person::join(&app, "alice").await, Person::join(&app, "bob").await);
-    let mut poster = Wire::enter(&app, &bob).await;
-    for seq in 1..=COUNT {
-        assert_eq!(poster.post(&"x".repeat(10_000)).await, seq);
-        assert_eq!(poster.message().await["seq"], seq);
-    }
-    let mut seated = Wire::enter(&app, &alice).await;
-    let mut late = Wire::come_back(&app, Eio::V4, &alice, 0).await;
-    late.hears_all(1..=1).await;
-    alice.log_out(&app).await;
-    // From here on every join is refused whose token was looked up before.
-    seated.is_disconnected().await;
-
-    let mut heard = 1;
-    loop {
-        let packet = late.packet().await;
-        if packet == "41" {
-            break;
-        }
-        heard += 1;
-        assert!(packet.contains(&format!(r#""seq":{heard},"#)), "{packet}");
-    }
-    assert!(heard < COUNT / 2, "{heard} messages of a token that was taken back");
-}
-
 #[rstest]
 #[tokio::test]
 async fn the_page_of_a_session_that_staff_end_is_disconnected(

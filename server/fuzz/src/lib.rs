@@ -1,4 +1,4 @@
-//! What must hold of a whole server, whatever strangers send it: one function for each fuzz target. `tests/it/mutations.rs`
+//! What must hold of a whole server, whatever strangers send it: one function for each fuzz target. `tests/it/engine/mutations.rs`
 //! runs the same ones on stable, for a moment.
 
 use std::net::SocketAddr;

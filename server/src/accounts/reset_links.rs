@@ -20,7 +20,10 @@ pub enum Delivery {
 
 impl Delivery {
     pub fn of(config: &Config) -> Self {
-        if config.host.is_loopback() { Self::Log } else { Self::Nowhere }
+        // Whoever names a public URL or a proxy has others come by it, though the server listens on a loopback address.
+        let is_reached_by_others =
+            !config.host.is_loopback() || !config.public_url.is_empty() || !config.http.trusted_proxies.is_empty();
+        if is_reached_by_others { Self::Nowhere } else { Self::Log }
     }
 }
 

@@ -133,6 +133,7 @@ impl Connections {
     /// Notes the figures of this node, every few seconds, for as long as the server runs.
     pub async fn observe(self, app: App) {
         let mut interval = tokio::time::interval(metrics::INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
             let (messages, errors) = (app.metrics.messages.get(), app.metrics.errors.get());

@@ -230,7 +230,7 @@ fn has_room<A: Adapter>(session: &Session<A>, socket: &SocketRef<A>) -> bool {
 
 /// Says `unauthorized`, with an ack: a client that acknowledges it is disconnected at once. Any other may try again until
 /// the deadline.
-fn refuse<A: Adapter>(socket: &SocketRef<A>, reason: &str) {
+pub fn refuse<A: Adapter>(socket: &SocketRef<A>, reason: &str) {
     // Without an ack id old clients fail on calling the ack.
     match socket.emit_with_ack::<_, Value>("unauthorized", &json!({ "message": reason })) {
         Ok(ack) => {
@@ -248,13 +248,8 @@ fn refuse<A: Adapter>(socket: &SocketRef<A>, reason: &str) {
 
 /// Disconnects a socket that has not authenticated in time.
 pub async fn enforce_deadline<A: Adapter>(session: Arc<Session<A>>, socket: SocketRef<A>) {
-    let timeout = session.app.config.gateway.auth_timeout;
-    tokio::time::sleep(timeout).await;
-    // Nobody is dismissed because the server is slow.
-    while socket.connected() && session.is_looking_up() {
-        tokio::time::sleep(timeout).await;
-    }
-    if socket.connected() && !session.is_accepted() {
+    tokio::time::sleep(session.app.config.gateway.auth_timeout).await;
+    if session.time_is_up() {
         disconnect::dismiss(&socket);
     }
 }

@@ -4,9 +4,11 @@
 //! wait; after a success they are handled, after a failure only if somebody had authenticated before.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use serde_json::Value;
 use socketioxide::adapter::Adapter;
 use socketioxide::extract::{AckSender, Event as EventName, SocketRef};
@@ -42,12 +44,11 @@ pub struct Session<A: Adapter> {
 struct State<A: Adapter> {
     identity: Option<Identity>,
     is_authenticating: bool,
-    /// A token was good once: the deadline is met, even if the client is still catching up.
-    is_accepted: bool,
+    deadline: Deadline,
     /// The server has ended the socket: nothing it sends counts any more.
     is_over: bool,
-    /// Watches over the time that it has to authenticate.
-    deadline: Option<AbortHandle>,
+    /// Waits for the deadline.
+    timer: Option<AbortHandle>,
     /// What it hears.
     seats: Vec<(ConversationId, Seat)>,
     /// Who it is that asked for more than the original sent.
@@ -58,6 +59,16 @@ struct State<A: Adapter> {
     /// Requests that wait while a task answers them, one after the other.
     requests: Option<VecDeque<Asked<A>>>,
     waiting: VecDeque<Inbound<A>>,
+}
+
+/// How a socket stands with the time that it has to authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deadline {
+    Ahead,
+    /// A token that is being looked up is the last one.
+    Past,
+    /// A token was good once, even if the client is still catching up.
+    Met,
 }
 
 /// What somebody wants to be answered.
@@ -81,9 +92,9 @@ impl<A: Adapter> Session<A> {
         let state = State {
             identity: None,
             is_authenticating: false,
-            is_accepted: false,
+            deadline: Deadline::Ahead,
             is_over: false,
-            deadline: None,
+            timer: None,
             seats: Vec::new(),
             attentive: None,
             stay: None,
@@ -100,7 +111,7 @@ impl<A: Adapter> Session<A> {
     pub fn receive(self: &Arc<Self>, socket: &SocketRef<A>, inbound: Inbound<A>) {
         let mut state = self.state();
         if state.is_over {
-            refuse(inbound, Refusal::Unauthenticated);
+            refuse(socket, inbound, Refusal::Unauthenticated);
         } else if !state.is_authenticating {
             self.handle(&mut state, socket, inbound);
         } else if state.waiting.len() < self.app.config.gateway.pending_events.get() {
@@ -116,13 +127,16 @@ impl<A: Adapter> Session<A> {
         if let Some(identity) = &state.identity {
             self.app.uses.note(identity.device);
             if let Err(refusal) = self.count(identity.user, &inbound) {
-                return refuse(inbound, refusal);
+                return refuse(socket, inbound, refusal);
             }
         }
         match (inbound, &state.identity) {
             (Inbound::Authentication(payload), _) => {
                 state.is_authenticating = true;
-                tokio::spawn(handshake::authenticate(self.clone(), socket.clone(), payload));
+                tokio::spawn(or_hang_up(
+                    socket.clone(),
+                    handshake::authenticate(self.clone(), socket.clone(), payload),
+                ));
             }
             (Inbound::Message { payload, ack }, Some(identity)) => {
                 chat::socket::receive(&self.app, identity, &payload, socket, ack);
@@ -140,11 +154,11 @@ impl<A: Adapter> Session<A> {
                     Some(requests) => requests.push_back(asked(ack)),
                     None => {
                         state.requests = Some(VecDeque::from([asked(ack)]));
-                        tokio::spawn(self.clone().answer());
+                        tokio::spawn(or_hang_up(socket.clone(), self.clone().answer()));
                     }
                 }
             }
-            (inbound, None) => refuse(inbound, Refusal::Unauthenticated),
+            (inbound, None) => refuse(socket, inbound, Refusal::Unauthenticated),
         }
     }
 
@@ -189,6 +203,10 @@ impl<A: Adapter> Session<A> {
     pub fn finish_authentication(self: &Arc<Self>, socket: &SocketRef<A>, identity: Option<Identity>) {
         let mut state = self.state();
         state.is_authenticating = false;
+        if state.deadline == Deadline::Past && !state.is_over {
+            drop(state);
+            return disconnect::dismiss(socket);
+        }
         if identity.is_some() && !state.is_over {
             state.identity = identity;
         }
@@ -201,30 +219,35 @@ impl<A: Adapter> Session<A> {
 
     /// The token in flight is good; the client may take its time to catch up.
     pub fn accept(&self) {
-        self.state().is_accepted = true;
+        self.state().deadline = Deadline::Met;
         self.forget_deadline();
     }
 
     pub fn is_accepted(&self) -> bool {
-        self.state().is_accepted
+        self.state().deadline == Deadline::Met
     }
 
-    pub fn keep_deadline(&self, deadline: AbortHandle) {
-        self.state().deadline = Some(deadline);
+    pub fn keep_deadline(&self, timer: AbortHandle) {
+        self.state().timer = Some(timer);
     }
 
     /// The deadline is met, or the socket has gone, all of which it would keep in memory.
     pub fn forget_deadline(&self) {
-        let deadline = self.state().deadline.take();
-        if let Some(deadline) = deadline {
-            deadline.abort();
+        let timer = self.state().timer.take();
+        if let Some(timer) = timer {
+            timer.abort();
         }
     }
 
-    /// Whether a token is being looked up that may turn out to be the first good one.
-    pub fn is_looking_up(&self) -> bool {
-        let state = self.state();
-        state.is_authenticating && !state.is_accepted
+    /// Nobody has shown a good token in time. False where one is good after all, or is being looked up and may turn out to
+    /// be: nobody is dismissed because the server is slow.
+    pub fn time_is_up(&self) -> bool {
+        let mut state = self.state();
+        if state.deadline == Deadline::Met {
+            return false;
+        }
+        state.deadline = Deadline::Past;
+        !state.is_authenticating
     }
 
     /// Who has authenticated, until the session ends.
@@ -286,7 +309,7 @@ impl<A: Adapter> Session<A> {
         let asked = state.requests.as_mut().map(std::mem::take).unwrap_or_default();
         drop(state);
         for inbound in waiting {
-            refuse(inbound, Refusal::Unauthenticated);
+            refuse_if_asked(inbound, Refusal::Unauthenticated);
         }
         for Asked { ack, .. } in asked {
             chat::socket::refuse_if_asked(ack, Refusal::Unauthenticated);
@@ -305,8 +328,25 @@ impl<A: Adapter> Drop for Session<A> {
     }
 }
 
-/// What may not be said is answered, if an answer was asked for.
-fn refuse<A: Adapter>(inbound: Inbound<A>, refusal: Refusal) {
+/// Whose task has panicked would wait in vain from then on.
+async fn or_hang_up<A: Adapter>(socket: SocketRef<A>, work: impl Future<Output = ()>) {
+    if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+        tracing::error!("what a socket asked for has panicked");
+        disconnect::hang_up(&socket);
+    }
+}
+
+/// What may not be said is answered, if an answer was asked for, and so is a token that is not looked at.
+fn refuse<A: Adapter>(socket: &SocketRef<A>, inbound: Inbound<A>, refusal: Refusal) {
+    match inbound {
+        Inbound::Authentication(_) if refusal != Refusal::Unauthenticated => {
+            handshake::refuse(socket, refusal.message());
+        }
+        inbound => refuse_if_asked(inbound, refusal),
+    }
+}
+
+fn refuse_if_asked<A: Adapter>(inbound: Inbound<A>, refusal: Refusal) {
     if let Inbound::Message { ack, .. } | Inbound::Request { ack, .. } = inbound {
         chat::socket::refuse_if_asked(ack, refusal);
     }

@@ -46,6 +46,7 @@ impl Watch {
 
     pub async fn run(mut self) {
         let mut interval = tokio::time::interval(INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0_u32.. {
             interval.tick().await;
             if let Err(error) = self.look(turn % CLEAN_UP == 0).await {

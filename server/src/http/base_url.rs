@@ -28,7 +28,8 @@ impl BaseUrl {
             return Self { url: app.public_url.clone(), is_scheme_known: true };
         }
         let is_behind_proxy = extensions.get::<Peer>().is_some_and(|peer| peer.is_behind_proxy);
-        let said = |name, pair| is_behind_proxy.then(|| last_said(headers, name, pair)).flatten();
+        let kind = app.config.http.proxy_headers;
+        let said = |name, pair| is_behind_proxy.then(|| last_said(kind, headers, name, pair)).flatten();
         let scheme = said(X_FORWARDED_PROTO, "proto").map(str::to_ascii_lowercase);
         let scheme = scheme.filter(|scheme| matches!(scheme.as_str(), "http" | "https"));
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());

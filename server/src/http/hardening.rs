@@ -1,4 +1,4 @@
-//! What browsers are told with every answer, so that they are harder to turn against those who use them.
+//! What browsers are told with every answer of the pages and the API, so that they are harder to turn against those who use them.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};

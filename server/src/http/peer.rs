@@ -22,6 +22,17 @@ pub struct Peer {
     pub is_behind_proxy: bool,
 }
 
+/// By which headers proxies say whom they ask for. Those of the other kind are what a client has written, and a proxy that does
+/// not know them passes on.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeaders {
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`.
+    XForwarded,
+    /// `Forwarded` of RFC 7239.
+    Forwarded,
+}
+
 /// The networks whose word on the client's address is taken.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -30,11 +41,11 @@ pub struct TrustedProxies(Vec<IpNet>);
 impl TrustedProxies {
     /// The client's address, of a request that has come from `peer`. Proxies add to the end of what they were told, so it is
     /// the last address that is no proxy's: what stands before it anybody could have written.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Peer {
+    pub fn client(&self, peer: IpAddr, kind: ProxyHeaders, headers: &HeaderMap) -> Peer {
         let mut client = peer.to_canonical();
         let is_behind_proxy = self.trust(client);
         if is_behind_proxy {
-            for hop in hops(headers).into_iter().rev() {
+            for hop in hops(kind, headers).into_iter().rev() {
                 let Some(address) = hop else { break };
                 client = address;
                 if !self.trust(client) {
@@ -43,6 +54,10 @@ impl TrustedProxies {
             }
         }
         Peer { address: client, is_behind_proxy }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn trust(&self, address: IpAddr) -> bool {
@@ -69,26 +84,31 @@ impl From<TrustedProxies> for String {
     }
 }
 
-/// Whom each proxy was asked by, the nearest last; none where it does not say. `X-Forwarded-For`, or `Forwarded` of RFC 7239.
-fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    if headers.contains_key(X_FORWARDED_FOR) {
-        return elements(headers, X_FORWARDED_FOR).map(address).collect();
+/// Whom each proxy was asked by, the nearest last; none where it does not say.
+fn hops(kind: ProxyHeaders, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    match kind {
+        ProxyHeaders::XForwarded => elements(headers, X_FORWARDED_FOR).map(address).collect(),
+        ProxyHeaders::Forwarded => {
+            elements(headers, header::FORWARDED).map(|element| address(value_of(element, "for")?)).collect()
+        }
     }
-    elements(headers, header::FORWARDED).map(|element| address(value_of(element, "for")?)).collect()
 }
 
 /// What the nearest proxy says in the header `name`, or under `pair` in `Forwarded`. What stands before it anybody could have
 /// written.
-pub fn last_said<'a>(headers: &'a HeaderMap, name: HeaderName, pair: &str) -> Option<&'a str> {
-    if headers.contains_key(&name) {
-        return elements(headers, name).last();
+pub fn last_said<'a>(kind: ProxyHeaders, headers: &'a HeaderMap, name: HeaderName, pair: &str) -> Option<&'a str> {
+    match kind {
+        ProxyHeaders::XForwarded => elements(headers, name).last(),
+        ProxyHeaders::Forwarded => elements(headers, header::FORWARDED).last().and_then(|said| value_of(said, pair)),
     }
-    elements(headers, header::FORWARDED).last().and_then(|element| value_of(element, pair))
 }
 
+/// An element that is no text is an empty one: those of proxies that stand behind it count all the same.
 fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim)
+    let values = headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+    values
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(|said| str::from_utf8(said).unwrap_or_default().trim())
 }
 
 fn value_of<'a>(element: &'a str, name: &str) -> Option<&'a str> {
@@ -132,16 +152,21 @@ mod tests {
 
     use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::TrustedProxies;
+    use super::{ProxyHeaders, TrustedProxies};
 
     /// Who is taken for the client where `10.0.0.0/8` and `::1` are trusted.
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        client_by(ProxyHeaders::XForwarded, peer, &headers)
+    }
+
+    fn client_by(kind: ProxyHeaders, peer: &str, headers: &[(&'static str, &[u8])]) -> String {
         let proxies = TrustedProxies::try_from("10.0.0.0/8, ::1".to_owned()).expect("two networks");
         let headers: HeaderMap = headers
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value")))
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a value")))
             .collect();
-        proxies.client(peer.parse::<IpAddr>().expect("an address"), &headers).address.to_string()
+        proxies.client(peer.parse::<IpAddr>().expect("an address"), kind, &headers).address.to_string()
     }
 
     #[test]
@@ -172,12 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn what_proxies_pass_on_as_a_client_has_written_it_changes_nothing() {
+        let both: [(_, &[u8]); 2] = [("x-forwarded-for", b"192.0.2.7"), ("forwarded", b"for=198.51.100.2")];
+        assert_eq!(client_by(ProxyHeaders::XForwarded, "10.1.2.3", &both), "192.0.2.7");
+        assert_eq!(client_by(ProxyHeaders::Forwarded, "10.1.2.3", &both), "198.51.100.2");
+        let no_text: [(_, &[u8]); 1] = [("x-forwarded-for", b"\xff, 192.0.2.7")];
+        assert_eq!(client_by(ProxyHeaders::XForwarded, "10.1.2.3", &no_text), "192.0.2.7");
+    }
+
+    #[test]
     fn ports_brackets_and_the_standard_header_are_read() {
         for said in ["192.0.2.7:4711", "192.0.2.7", "::ffff:192.0.2.7"] {
             assert_eq!(client("10.1.2.3", &[("x-forwarded-for", said)]), "192.0.2.7", "{said}");
         }
         for said in ["for=192.0.2.1, For=\"[2001:db8::7]:4711\";proto=https", "proto=http;for=\"[2001:db8::7]\""] {
-            assert_eq!(client("10.1.2.3", &[("forwarded", said)]), "2001:db8::7", "{said}");
+            let headers = [("forwarded", said.as_bytes())];
+            assert_eq!(client_by(ProxyHeaders::Forwarded, "10.1.2.3", &headers), "2001:db8::7", "{said}");
         }
     }
 

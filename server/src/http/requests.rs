@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
+use super::peer::Peer;
 use crate::app::App;
 
 /// As nginx and others name it.
@@ -43,13 +44,14 @@ pub async fn note_route(request: Request, next: Next) -> Response {
     response
 }
 
-/// What a proxy has given, so that its log and this one can be held against each other; else a new one.
+/// What a trusted proxy has given, so that its log and this one can be held against each other; else a new one.
 fn id_of(request: &Request) -> HeaderValue {
     let is_sound = |id: &&HeaderValue| {
         let id = id.as_bytes();
         (1..=MAX_ID).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
     };
-    let given = request.headers().get(X_REQUEST_ID).filter(is_sound).cloned();
+    let is_behind_proxy = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_behind_proxy);
+    let given = request.headers().get(X_REQUEST_ID).filter(|_| is_behind_proxy).filter(is_sound).cloned();
     given
         .or_else(|| HeaderValue::from_str(&crate::random::alphanumeric::<16>()).ok())
         .unwrap_or(HeaderValue::from_static(""))

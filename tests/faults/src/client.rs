@@ -225,7 +225,10 @@ impl<'a> Client<'a> {
                     self.places.insert(conversation, next - 1);
                     self.put_down(What::ToldGap { conversation, after, next });
                 }
-                "unauthorized" => bail!("the server does not know the token"),
+                "unauthorized" => {
+                    self.put_down(What::Wonders("a good token is refused"));
+                    bail!("the server does not know the token");
+                }
                 _ => {}
             },
         }
@@ -234,7 +237,10 @@ impl<'a> Client<'a> {
 
     fn hear_answer(&mut self, attempt: u64, data: &Value) -> Result<()> {
         let place = self.pending.iter().position(|pending| pending.attempt.is_some_and(|(_, sent)| sent == attempt));
-        let place = place.with_context(|| format!("attempt {attempt} is answered, and is not under way"))?;
+        let Some(place) = place else {
+            self.put_down(What::Wonders("an attempt is answered that is not under way"));
+            bail!("attempt {attempt} is answered, and is not under way");
+        };
         if data["ok"] == true {
             let (conversation, seq) = (number(data, "conversation")?, number(data, "seq")?);
             self.put_down(What::Acknowledged { attempt, conversation, seq });

@@ -59,6 +59,8 @@ impl Storage {
 /// So small that clients that come back are told of gaps, and those that do not read are cut.
 const SETTINGS: [(&str, &str); 3] =
     [("NATTER_CHAT__REPLAY_LIMIT", "40"), ("NATTER_CHAT__RECENT_MESSAGES", "64"), ("NATTER_GATEWAY__SEND_QUEUE", "64")];
+/// The first of these.
+const REPLAYED: i64 = 40;
 const PASSWORD: &str = "qwerty";
 /// Each is two clients.
 const CLIENTS_OF_ONE: usize = 2;
@@ -151,7 +153,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     complaints.extend(site.log().lines().filter(|line| line.contains("panicked")).map(str::to_owned));
     // A node that is frozen may hold a lock, and keep the other from storing.
     let storage_failed = !matches!(plan.storage, Storage::Sqlite);
-    let history = History { events: stage.take_events(), stored, storage_failed };
+    let history = History { events: stage.take_events(), stored, storage_failed, replayed: REPLAYED };
     let (counts, faults) = (Counts::of(&history), judge(&history));
     let is_fine = faults.is_empty() && complaints.is_empty();
     let kept = if is_fine { None } else { Some(keep(site, &history)?) };
@@ -426,7 +428,7 @@ impl Counts {
                 What::Refused { .. } => counts.refused += 1,
                 What::Hears(_) => counts.heard += 1,
                 What::ToldGap { .. } => counts.gaps += 1,
-                What::Ends => {}
+                What::Wonders(_) | What::Ends => {}
             }
         }
         counts.unknown = counts.sent - counts.acknowledged - counts.refused;

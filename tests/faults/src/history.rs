@@ -15,6 +15,8 @@ pub struct History {
     /// Whether the database was away at times. A message may then be refused without its sender hearing of it, and one that
     /// was sent behind it be stored.
     pub storage_failed: bool,
+    /// Behind a gap so many messages follow at least: who has missed no more is told of none.
+    pub replayed: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub enum What {
         after: i64,
         next: i64,
     },
+    /// The server does what it never may, which is told.
+    Wonders(&'static str),
     /// Whichever side ended it. A connection that does not end has heard everything.
     Ends,
 }
@@ -97,6 +101,7 @@ impl Display for Event {
             What::ToldGap { conversation, after, next } => {
                 write!(f, "is told that {next} follows {after} in {conversation}")
             }
+            What::Wonders(told) => write!(f, "wonders: {told}"),
             What::Ends => write!(f, "ends"),
         }
     }

@@ -176,6 +176,13 @@ impl Link {
         self.heard_at = Instant::now();
     }
 
+    /// The client's port; of a polling client that by which it asks.
+    pub fn port(&self) -> Result<u16> {
+        match &self.wire {
+            Wire::Polling(Polling { polls: tcp, .. }) | Wire::Websocket(tcp) => tcp.port(),
+        }
+    }
+
     /// Takes leave as clients do.
     pub fn close(mut self) -> Result<()> {
         self.send("1")?;

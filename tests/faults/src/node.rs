@@ -36,7 +36,7 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let sqlite = || format!("sqlite:{}", folder.path().join("natter.sqlite").display());
         let database_url = postgres_url.map_or_else(sqlite, str::to_owned);
-        Ok(Self { natter: natter.to_owned(), database_url, settings: [settings, &HEARTBEAT].concat(), folder })
+        Ok(Self { natter: natter.to_owned(), database_url, settings: [&HEARTBEAT, settings].concat(), folder })
     }
 
     /// Starts a node, whose log goes to a file of its number.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use natter_load::plan::Target;
 use natter_load::process::Server;
 use natter_load::rest;
@@ -64,6 +64,11 @@ pub struct Outcome {
 }
 
 pub fn run(plan: &Plan) -> Result<Outcome> {
+    ensure!(
+        plan.connects > plan.first,
+        "the server is measured behind {} connections, and there must be more",
+        plan.first
+    );
     let site = Site::new(plan.natter, None, &SETTINGS)?;
     let node = site.start(1)?;
     let (target, server) = (node.target()?, node.server()?);
@@ -72,7 +77,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     let soak = Soak { target, token, number: AtomicU64::new(0), failures: AtomicU64::new(0) };
     let began = Instant::now();
     soak.sign_in_at_once()?;
-    let mut failure = soak.go(plan, plan.first.min(plan.connects))?;
+    let mut failure = soak.go(plan, plan.first)?;
     let first = soak.measure(&server)?;
     println!("{first}");
     let mut last = first;

@@ -36,6 +36,11 @@ impl Tcp {
         Ok(Self { stream, kept: Vec::new() })
     }
 
+    /// The port of this side.
+    pub fn port(&self) -> Result<u16> {
+        Ok(self.stream.local_addr()?.port())
+    }
+
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.stream.write_all(bytes)?)
     }

@@ -34,6 +34,10 @@ pub enum Kind {
     Unheard,
     /// A gap was told that does not begin where the client stood.
     GapMisplaced,
+    /// A gap was told of messages that the client should have been sent.
+    GapTooWide,
+    /// The server did what it never may.
+    Misbehaved,
     /// A client was told that the server knows of less than the client does.
     Rewound,
     /// The numbers in the history are not 1, 2, 3, …
@@ -222,11 +226,15 @@ impl<'a> Verdict<'a> {
                 }
                 What::ToldGap { conversation, after, next } => {
                     let place = open.get_mut(&key).and_then(|connection| connection.places.get_mut(conversation));
+                    let last = self.last.get(conversation).copied().unwrap_or_default();
+                    let is_too_wide = next - 1 + history.replayed > last;
                     let kind = place.map_or(Some(Kind::Foreign), |place| place.jump(*after, *next));
+                    let kind = kind.or(is_too_wide.then_some(Kind::GapTooWide));
                     if let Some(kind) = kind {
                         self.find(kind, self.tell(index));
                     }
                 }
+                What::Wonders(_) => self.find(Kind::Misbehaved, self.tell(index)),
                 What::Ends => _ = open.remove(&key),
                 _ => {}
             }

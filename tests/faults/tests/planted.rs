@@ -41,7 +41,7 @@ enum Step {
     ComeBack {
         client: usize,
     },
-    /// The client comes back, and is told of a gap in place of what it has missed.
+    /// The client comes back, and is told of a gap in place of what it has missed but the last.
     ComeBackLate {
         client: usize,
     },
@@ -81,7 +81,7 @@ impl World {
         let places: BTreeMap<_, _> = (1..=CONVERSATIONS).map(|conversation| (conversation, 0)).collect();
         let lanes = (1..=CONVERSATIONS).map(|conversation| (conversation, Vec::new())).collect();
         let clients = vec![Client { places, ..Client::default() }; CLIENTS];
-        let mut world = Self { history: History::default(), lanes, clients, lines: 0 };
+        let mut world = Self { history: History { replayed: 1, ..History::default() }, lanes, clients, lines: 0 };
         (0..CLIENTS).for_each(|client| world.begin(client));
         world
     }
@@ -174,7 +174,7 @@ impl World {
         self.come_back(client);
         for conversation in 1..=CONVERSATIONS {
             let after = self.clients[client].places[&conversation];
-            let next = i64::try_from(self.lanes[&conversation].len()).unwrap() + 1;
+            let next = i64::try_from(self.lanes[&conversation].len()).unwrap();
             if next > after + 1 {
                 self.clients[client].places.insert(conversation, next - 1);
                 self.put_down(client, What::ToldGap { conversation, after, next });
@@ -235,18 +235,20 @@ enum Plant {
     HearForeign,
     StoreForeign,
     MisplaceGap,
+    WidenGap,
+    Misbehave,
     TellRewind,
     SwapSenders,
     ReverseTime,
 }
 
 use Plant::{
-    AcknowledgeAnother, ChangeText, HearForeign, LeaveHole, LoseAcknowledged, LoseHeard, MisplaceGap,
+    AcknowledgeAnother, ChangeText, HearForeign, LeaveHole, LoseAcknowledged, LoseHeard, Misbehave, MisplaceGap,
     RepeatAfterReturn, RepeatDelivery, ReverseTime, SkipSilently, StopHearing, StoreForeign, StoreRefused, StoreTwice,
-    StoreUnderOneName, SwapDeliveries, SwapSenders, TellRewind,
+    StoreUnderOneName, SwapDeliveries, SwapSenders, TellRewind, WidenGap,
 };
 
-const ALL: [Plant; 19] = [
+const ALL: [Plant; 21] = [
     LoseAcknowledged,
     LoseHeard,
     RepeatDelivery,
@@ -263,6 +265,8 @@ const ALL: [Plant; 19] = [
     HearForeign,
     StoreForeign,
     MisplaceGap,
+    WidenGap,
+    Misbehave,
     TellRewind,
     SwapSenders,
     ReverseTime,
@@ -285,6 +289,8 @@ impl Plant {
             AcknowledgeAnother => Kind::AcknowledgedWrongly,
             HearForeign | StoreForeign => Kind::Foreign,
             MisplaceGap => Kind::GapMisplaced,
+            WidenGap => Kind::GapTooWide,
+            Misbehave => Kind::Misbehaved,
             TellRewind => Kind::Rewound,
             SwapSenders => Kind::SenderReordered,
             ReverseTime => Kind::TimeReversed,
@@ -299,16 +305,7 @@ impl Plant {
             RepeatDelivery => at(history, pick, heard, |history, index| {
                 history.events.insert(index + 1, history.events[index].clone());
             }),
-            RepeatAfterReturn => at(history, pick, heard_anew, |history, index| {
-                let Event { client, connection, .. } = history.events[index];
-                let what = history.events[index].what.clone();
-                let begins = history.events.iter().rposition(|event| {
-                    event.client == client && event.connection > connection && matches!(event.what, What::Begins { .. })
-                });
-                let begins = begins.unwrap();
-                let connection = history.events[begins].connection;
-                history.events.insert(begins + 1, Event { client, connection, what });
-            }),
+            RepeatAfterReturn => at(history, pick, heard_anew, repeat_after_return),
             SwapDeliveries => at(history, pick, heard_before_another, |history, index| {
                 let next = next_heard(history, index).unwrap();
                 history.events.swap(index, next);
@@ -370,6 +367,16 @@ impl Plant {
                 let What::ToldGap { after, .. } = &mut history.events[index].what else { return };
                 *after += 1;
             }),
+            // Told of the last message, too, which is not heard then.
+            WidenGap => at(history, pick, gap_before_the_last, |history, index| {
+                let heard = next_heard(history, index).unwrap();
+                history.events.remove(heard);
+                let What::ToldGap { next, .. } = &mut history.events[index].what else { return };
+                *next += 1;
+            }),
+            Misbehave => at(history, pick, heard, |history, index| {
+                history.events[index].what = What::Wonders("as planned");
+            }),
             TellRewind => at(history, pick, gap, |history, index| {
                 let What::ToldGap { after, next, .. } = &mut history.events[index].what else { return };
                 *next = *after;
@@ -388,6 +395,18 @@ impl Plant {
             }),
         }
     }
+}
+
+/// Lets a client hear again on its last connection what it has heard before.
+fn repeat_after_return(history: &mut History, index: usize) {
+    let Event { client, connection, ref what } = history.events[index];
+    let what = what.clone();
+    let is_return = |event: &Event| {
+        event.client == client && event.connection > connection && matches!(event.what, What::Begins { .. })
+    };
+    let begins = history.events.iter().rposition(is_return).unwrap();
+    let connection = history.events[begins].connection;
+    history.events.insert(begins + 1, Event { client, connection, what });
 }
 
 /// Plants at one of the events that are `suited`.
@@ -497,18 +516,24 @@ fn heard_anew(history: &History, index: usize) -> bool {
     heard(history, index) && last.is_some_and(|last| connection < last)
 }
 
-/// What the same connection hears next in the same conversation.
+/// What the same connection hears next in the same conversation, behind a message or a gap.
 fn next_heard(history: &History, index: usize) -> Option<usize> {
-    let Event { client, connection, what: What::Hears(message) } = &history.events[index] else { return None };
+    let Event { client, connection, what } = &history.events[index];
+    let (What::Hears(Message { conversation, .. }) | What::ToldGap { conversation, .. }) = what else { return None };
     (index + 1..history.events.len()).find(|index| {
         let event = &history.events[*index];
-        let is_next = matches!(&event.what, What::Hears(next) if next.conversation == message.conversation);
+        let is_next = matches!(&event.what, What::Hears(next) if next.conversation == *conversation);
         is_next && event.client == *client && event.connection == *connection
     })
 }
 
 fn heard_before_another(history: &History, index: usize) -> bool {
-    next_heard(history, index).is_some()
+    heard(history, index) && next_heard(history, index).is_some()
+}
+
+/// A gap behind which only the last message is heard.
+fn gap_before_the_last(history: &History, index: usize) -> bool {
+    gap(history, index) && next_heard(history, index).is_some_and(|next| heard_last(history, next))
 }
 
 fn heard_last(history: &History, index: usize) -> bool {
@@ -576,6 +601,16 @@ fn a_true_history_has_no_fault() {
 #[test]
 fn a_lost_message_that_was_acknowledged_is_found() {
     is_found(LoseAcknowledged);
+}
+
+#[test]
+fn a_gap_in_place_of_messages_that_are_owed_is_found() {
+    is_found(WidenGap);
+}
+
+#[test]
+fn what_a_server_never_may_do_is_found() {
+    is_found(Misbehave);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod bursts;
 mod dialects;
 mod dismissal;
 mod heartbeat;
+mod mutations;
 mod polling_dialects;
 mod slow_readers;
 mod stalled_readers;

@@ -3,10 +3,10 @@
 use std::panic::RefUnwindSafe;
 use std::path::Path;
 
-#[path = "../../server/engine/tests/it/mutate.rs"]
+#[path = "../../../server/engine/tests/it/mutate.rs"]
 mod mutate;
 #[expect(clippy::expect_used, reason = "a property that cannot be asked does not hold")]
-#[path = "../../server/fuzz/src/lib.rs"]
+#[path = "../../../server/fuzz/src/lib.rs"]
 mod targets;
 
 const EXECUTIONS: usize = 1_000;

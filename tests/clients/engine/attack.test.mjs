@@ -7,12 +7,12 @@ import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { within } from '../support/deadline.mjs';
-import { databases } from '../support/database.mjs';
-import { startNatter } from '../support/natter.mjs';
-import { newcomer } from '../support/people.mjs';
-import { byWebsocket, travellers } from './clients.mjs';
-import { visit } from './visitor.mjs';
+import { within } from '../../support/deadline.mjs';
+import { databases } from '../../support/database.mjs';
+import { startNatter } from '../../support/natter.mjs';
+import { newcomer } from '../../support/people.mjs';
+import { byWebsocket, travellers } from '../clients.mjs';
+import { visit } from '../visitor.mjs';
 
 const SETTINGS = {
   NATTER_RATE_LIMITS: 'on',

@@ -9,7 +9,6 @@ use time::{Duration, OffsetDateTime};
 use crate::support::app::{PATIENT, Storage, TestApp, start, start_with};
 use crate::support::browser::Browser;
 use crate::support::person::Person;
-use crate::support::websocket::Websocket;
 use crate::support::wire::{Eio, Heard, Transport, Wire, within_deadline};
 
 #[rstest]
@@ -140,17 +139,6 @@ async fn who_shows_one_bad_token_after_the_other_is_disconnected_all_the_same(
         wire.emit("authentication", &wrong).await;
     }
     assert!(refused > 20, "{refused} were looked up");
-}
-
-#[rstest]
-#[tokio::test]
-async fn a_connection_that_opens_no_socket_is_let_go_of(
-    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
-) {
-    let app = start_with(storage, &[("NATTER_GATEWAY__CONNECT_TIMEOUT", "200")]).await;
-    let mut silent = Websocket::connect(&app, Eio::V4, None).await;
-    assert!(matches!(silent.read().await, Heard::Packet(open) if open.starts_with('0')));
-    assert!(matches!(silent.read().await, Heard::Closed(_)));
 }
 
 #[rstest]

@@ -11,6 +11,7 @@ use crate::support::browser::Browser;
 use crate::support::bystander::{notices_nothing, start_with_bystander};
 use crate::support::packet::{authentication, deep, message};
 use crate::support::person::Person;
+use crate::support::websocket::Websocket;
 use crate::support::wire::{Eio, Heard, Transport, Wire};
 
 async fn is_dismissed(wire: &mut Wire) {
@@ -174,4 +175,15 @@ async fn a_replay_ends_with_its_token_and_leads_to_no_join(
         assert!(packet.contains(&format!(r#""seq":{heard},"#)), "{packet}");
     }
     assert!(heard < COUNT / 2, "{heard} messages of a token that was taken back");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_connection_that_opens_no_socket_is_let_go_of(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let app = start_with(storage, &[("NATTER_GATEWAY__CONNECT_TIMEOUT", "200")]).await;
+    let mut silent = Websocket::connect(&app, Eio::V4, None).await;
+    assert!(matches!(silent.read().await, Heard::Packet(open) if open.starts_with('0')));
+    assert!(matches!(silent.read().await, Heard::Closed(_)));
 }

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Error, Result};
 
-/// Hashes and checks passwords: as many at once as there are cores, some more waiting, and the rest refused.
+/// Hashes and checks passwords: on all cores but one, some more waiting, and the rest refused.
 ///
 /// The parameters are argon2's defaults, which are OWASP's first choice: 19 MiB, 2 passes, 1 lane. It has threads of its
 /// own, each of which keeps its 19 MiB: allocated anew for each password, they fragment the heap until it is many times
@@ -29,8 +29,11 @@ pub struct Passwords {
 
 impl Passwords {
     pub fn new(cores: usize, queue: usize) -> anyhow::Result<Self> {
+        // Where all cores are busy, Linux looks for none on which a thread could run at once, however readily its present one
+        // would give way: those who chat would wait for each other on the same core.
+        let at_once = cores.saturating_sub(1).max(1);
         let threads = ThreadPoolBuilder::new()
-            .num_threads(cores)
+            .num_threads(at_once)
             .thread_name(|_| "passwords".to_owned())
             .start_handler(|_| give_way())
             // Whoever waits for the result is told by its absence.
@@ -38,7 +41,7 @@ impl Passwords {
             .build()
             .context("passwords need threads")?;
         let nobody = hash_of_nobody()?.into();
-        let all_places = cores + queue;
+        let all_places = at_once + queue;
         Ok(Self { threads, places: Arc::new(Semaphore::new(all_places)), all_places, nobody })
     }
 

@@ -3,6 +3,7 @@
 //! Here the adapter is picked; the type parameter `A: Adapter` goes no further than this folder and rooms' `socket.rs`.
 
 mod bundle;
+mod changes;
 pub mod connections;
 mod crowd;
 mod disconnect;

@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde_json::json;
@@ -14,12 +13,13 @@ use socketioxide::extract::SocketRef;
 use socketioxide::{SendError, SocketError, SocketIo};
 use tokio::sync::{mpsc, oneshot};
 
+use super::changes::{Change, Changes, LookUp};
 use super::crowd::Seat;
 use super::disconnect;
 use super::lane::{Encoded, Lane};
 use super::session::Session;
 use crate::accounts::revocation::Revocation;
-use crate::accounts::{Identity, TokenId, UserId};
+use crate::accounts::{TokenId, UserId};
 use crate::app::App;
 use crate::chat::{self, ConversationId, EVERYONE, Message, Reach};
 use crate::error::{Error, Result};
@@ -93,7 +93,7 @@ pub struct FanOut<A: Adapter> {
     io: SocketIo<A>,
     events: mpsc::Receiver<Event>,
     joins: mpsc::Receiver<Join<A>>,
-    generation: Arc<AtomicU64>,
+    changes: Changes,
     /// The first conversation, and the others that somebody hears from here.
     lanes: HashMap<ConversationId, Lane>,
     /// How many lanes there may be before those are looked for that nobody hears any more.
@@ -105,12 +105,9 @@ pub struct FanOut<A: Adapter> {
 /// A socket that wants to hear.
 pub struct Join<A: Adapter> {
     pub socket: SocketRef<A>,
-    pub identity: Identity,
-    pub hears: Hears,
-    /// What its user is in, each with the last message that the client has, if it wants what came after.
-    pub conversations: Vec<(ConversationId, Option<i64>)>,
-    /// [`Joins::generation`] from before its token and conversations were looked up.
-    pub generation: u64,
+    pub look_up: Arc<LookUp>,
+    /// Its conversations, each with the last message that the client has, if it wants what came after.
+    pub offsets: Vec<(ConversationId, Option<i64>)>,
     /// Whether it has been told already that it is authenticated.
     pub is_told: bool,
     pub reply: oneshot::Sender<Result<Joined>>,
@@ -120,7 +117,7 @@ pub struct Join<A: Adapter> {
 pub enum Joined {
     /// It hears everything from here on.
     Hears,
-    /// Something was revoked, or somebody came or went, meanwhile: what was looked up may no longer hold.
+    /// What was looked up may no longer hold: see [`Changes`].
     LookAgain,
     /// Its user has as many sockets as anybody may have.
     TooMany,
@@ -133,21 +130,16 @@ pub enum Joined {
 /// The way in, for sockets that have authenticated.
 pub struct Joins<A: Adapter> {
     queue: mpsc::Sender<Join<A>>,
-    generation: Arc<AtomicU64>,
+    pub changes: Changes,
 }
 
 impl<A: Adapter> Clone for Joins<A> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), generation: self.generation.clone() }
+        Self { queue: self.queue.clone(), changes: self.changes.clone() }
     }
 }
 
 impl<A: Adapter> Joins<A> {
-    /// Raised whenever what was looked up before may no longer hold.
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
     pub async fn send(&self, join: Join<A>) -> Result<()> {
         self.queue.send(join).await.map_err(|_| Error::Unavailable("the gateway has stopped"))
     }
@@ -157,10 +149,10 @@ impl<A: Adapter> FanOut<A> {
     /// Sends what comes after `everyone`, where the first conversation stands.
     pub fn new(app: App, io: SocketIo<A>, events: mpsc::Receiver<Event>, everyone: Reach) -> (Self, Joins<A>) {
         let (queue, joins) = mpsc::channel(JOINS);
-        let generation = Arc::new(AtomicU64::new(0));
-        let way_in = Joins { queue, generation: generation.clone() };
+        let changes = Changes::default();
+        let way_in = Joins { queue, changes: changes.clone() };
         let lanes = HashMap::from([(EVERYONE, Lane::new(&app, everyone))]);
-        (Self { app, io, events, joins, generation, lanes, crowded: FEW_LANES, owed: HashSet::new() }, way_in)
+        (Self { app, io, events, joins, changes, lanes, crowded: FEW_LANES, owed: HashSet::new() }, way_in)
     }
 
     /// Runs until the server stops.
@@ -219,7 +211,9 @@ impl<A: Adapter> FanOut<A> {
                 Ok(())
             }
             Event::TokensEnded(tokens) => {
-                self.dismiss(tokens.into_iter().map(room_of_token));
+                for token in tokens {
+                    self.dismiss(Change::Token(token), room_of_token(token));
+                }
                 Ok(())
             }
             Event::Stopping => Ok(()),
@@ -288,10 +282,9 @@ impl<A: Adapter> FanOut<A> {
             // Told already: by whoever has changed it, or by the watch.
             return Ok(());
         }
-        // From here on, a join whose conversations were looked up before must look again.
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        let sockets: Vec<_> = self.io.to(attentive(EVERYONE)).sockets().into_iter().filter_map(listener).collect();
         let members = chat::member_ids(&self.app, id).await?;
+        // Nobody is let in meanwhile: whoever is not seen here is let in later, and may have to look again.
+        let sockets: Vec<_> = self.io.to(attentive(EVERYONE)).sockets().into_iter().filter_map(listener).collect();
         for (socket, session, user) in sockets {
             match (members.contains(&user), session.has_seat(id)) {
                 (true, false) => {
@@ -320,6 +313,7 @@ impl<A: Adapter> FanOut<A> {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.version = reach.version;
         }
+        self.changes.note(Change::Members(id, members));
         Ok(())
     }
 
@@ -377,8 +371,9 @@ impl<A: Adapter> FanOut<A> {
     }
 
     async fn try_admit(&mut self, join: &Join<A>) -> Result<Joined> {
-        let Join { socket, identity, hears, conversations, generation, is_told, .. } = join;
-        if *generation != self.generation.load(Ordering::Acquire) {
+        let Join { socket, look_up, offsets, is_told, .. } = join;
+        let LookUp { identity, hears, conversations, .. } = &**look_up;
+        if self.changes.concern(look_up) {
             return Ok(Joined::LookAgain);
         }
         let Some(session) = socket.extensions.get::<Arc<Session<A>>>() else { return Ok(Joined::Hears) };
@@ -389,9 +384,9 @@ impl<A: Adapter> FanOut<A> {
         if !is_told {
             tell(socket, names::AUTHENTICATED, &true);
         }
-        self.open_lanes(conversations.iter().map(|(id, _)| *id)).await?;
+        self.open_lanes(conversations.iter().copied()).await?;
         // What it hears already it has not missed.
-        let new: Vec<_> = conversations.iter().filter(|(id, _)| !session.has_seat(*id)).copied().collect();
+        let new: Vec<_> = offsets.iter().filter(|(id, _)| !session.has_seat(*id)).copied().collect();
         if let Some(not_yet) = self.what_is_missing(&new) {
             return Ok(not_yet);
         }
@@ -403,8 +398,8 @@ impl<A: Adapter> FanOut<A> {
             // Somebody else's, or another token's, from now on.
             socket.leave_all();
         }
-        let mut seats = Vec::with_capacity(conversations.len());
-        for (id, offset) in conversations {
+        let mut seats = Vec::with_capacity(offsets.len());
+        for (id, offset) in offsets {
             let Some(lane) = self.lanes.get_mut(id) else { continue };
             seats.push((*id, sit(socket, lane, *hears)));
             if offset.is_none() && *id != EVERYONE {
@@ -453,19 +448,20 @@ impl<A: Adapter> FanOut<A> {
     }
 
     fn revoke(&self, revocations: &[Revocation]) {
-        let rooms = revocations
-            .iter()
-            .flat_map(|revoked| [revoked.token_id.map(room_of_token), revoked.user_id.map(room_of_user)]);
-        self.dismiss(rooms.flatten());
+        for revoked in revocations {
+            if let Some(token) = revoked.token_id {
+                self.dismiss(Change::Token(token), room_of_token(token));
+            }
+            if let Some(user) = revoked.user_id {
+                self.dismiss(Change::User(user), room_of_user(user));
+            }
+        }
     }
 
-    fn dismiss(&self, rooms: impl Iterator<Item = String>) {
-        // From here on, a join whose token was looked up before must look again.
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        for room in rooms {
-            for socket in self.io.to(room).sockets() {
-                disconnect::dismiss(&socket);
-            }
+    fn dismiss(&self, change: Change, room: String) {
+        self.changes.note(change);
+        for socket in self.io.to(room).sockets() {
+            disconnect::dismiss(&socket);
         }
     }
 }

@@ -11,6 +11,7 @@ use socketioxide::{AckError, SendError, SocketError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::changes::LookUp;
 use super::disconnect;
 use super::fan_out::{Hears, Join, Joined, names};
 use super::session::Session;
@@ -104,7 +105,7 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
     let deadline = Instant::now() + session.app.config.gateway.ping_timeout;
     loop {
         // Before the look-ups, so that what is revoked after them is noticed at the join.
-        let generation = session.joins.generation();
+        let since = session.joins.changes.count();
         let (token, user) = accounts::user_of_token(&session.app, credentials.token).await?;
         session.accept();
         if let Some(visitor) = Visitor::of(socket) {
@@ -113,22 +114,20 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
         let identity =
             Identity { user: user.id, email: user.email.as_str().into(), token: token.id, device: token.device() };
         let conversations = credentials.conversations(session, user.id).await?;
+        let look_up = Arc::new(LookUp { since, identity, hears: credentials.hears, conversations });
         loop {
             let offsets = &mut credentials.offsets;
-            let conversations = conversations.iter().map(|id| (*id, offsets.get(id).copied())).collect();
             let (reply, answer) = oneshot::channel();
             let join = Join {
                 socket: socket.clone(),
-                identity: identity.clone(),
-                hears: credentials.hears,
-                conversations,
-                generation,
+                look_up: look_up.clone(),
+                offsets: look_up.conversations.iter().map(|id| (*id, offsets.get(id).copied())).collect(),
                 is_told,
                 reply,
             };
             session.joins.send(join).await?;
             match answer.await.map_err(|_| Error::Unavailable("the gateway has stopped"))?? {
-                Joined::Hears => return Ok(identity),
+                Joined::Hears => return Ok(look_up.identity.clone()),
                 Joined::LookAgain => break,
                 Joined::TooMany => {
                     session.app.metrics.refused_sockets.with_label_values(&["user"]).inc();
@@ -136,7 +135,7 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
                 }
                 Joined::Behind { conversation, seq } => {
                     let offset = offsets.entry(conversation).or_insert(seq);
-                    *offset = replay(session, socket, conversation, *offset, seq, generation).await?;
+                    *offset = replay(session, socket, &look_up, conversation, *offset, seq).await?;
                 }
                 // An ack or the history may name a message that is still to be sent from here.
                 Joined::Ahead { conversation, .. }
@@ -158,21 +157,21 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
 }
 
 /// Sends what a client has missed after `offset` and up to `seq`, as far as the limit allows; else it is told of the
-/// gap first. Ends early where what was looked up in `generation` may no longer hold: then the join is refused, too.
+/// gap first. Ends early where what was looked up may no longer hold: then the join is refused, too.
 /// Returns where the client stands then.
 async fn replay<A: Adapter>(
     session: &Arc<Session<A>>,
     socket: &SocketRef<A>,
+    look_up: &LookUp,
     conversation: ConversationId,
     mut offset: i64,
     seq: i64,
-    generation: u64,
 ) -> Result<i64> {
     let limit = i64::try_from(session.app.config.chat.replay_limit.get()).unwrap_or(i64::MAX);
     if seq - offset > limit {
         offset = tell_gap(session, socket, conversation, offset, seq - limit + 1).await?;
     }
-    while offset < seq && generation == session.joins.generation() {
+    while offset < seq && !session.joins.changes.concern(look_up) {
         let page = chat::missed(&session.app, conversation, offset, REPLAY_PAGE).await?;
         for message in page.iter().take_while(|message| message.seq <= seq) {
             emit(session, socket, names::MESSAGE, message).await?;

@@ -17,8 +17,6 @@ use prometheus::{
 pub struct Metrics {
     /// Sockets that have ever connected.
     pub connections: IntCounter,
-    /// Connected Socket.IO sockets, authenticated or not.
-    pub sockets: IntGauge,
     /// Sockets of clients that have not said yet who they are.
     pub unauthenticated_sockets: IntGauge,
     /// Sockets that were refused, by the limit that was reached.
@@ -90,7 +88,6 @@ impl Metrics {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self {
             connections: counter("natter_connections_total", "Socket.IO sockets that have connected.")?,
-            sockets: IntGauge::new("sockets", "As natter_sockets, in all.")?,
             unauthenticated_sockets: gauge(
                 "natter_sockets_unauthenticated",
                 "Engine.IO sessions of clients that have not authenticated.",
@@ -221,6 +218,12 @@ pub struct Sample {
 pub struct Census {
     pub websocket: Protocols,
     pub polling: Protocols,
+}
+
+impl Census {
+    pub fn all(self) -> usize {
+        self.websocket.all() + self.polling.all()
+    }
 }
 
 /// How many speak Engine.IO 3, and 4.

@@ -314,10 +314,10 @@ async fn no_cookie_opens_a_socket_without_a_token(
 async fn nothing_is_left_of_a_socket_that_goes_before_its_deadline() {
     let app = start_with(Storage::Sqlite, &[PATIENT]).await;
     let wire = Wire::connect(&app, Eio::V4, Transport::Websocket).await;
-    assert_eq!(app.app.metrics.sockets.get(), 1);
+    assert_eq!(app.app.metrics.unauthenticated_sockets.get(), 1);
     drop(wire);
     let gone = async {
-        while app.app.metrics.sockets.get() > 0 {
+        while app.app.metrics.unauthenticated_sockets.get() > 0 {
             tokio::task::yield_now().await;
         }
     };

@@ -21,12 +21,12 @@ pub(crate) struct Query<'a> {
 
 impl<'a> Query<'a> {
     pub fn of(uri: &'a Uri) -> Self {
-        let mut query = Self::default();
-        for pair in uri.query().unwrap_or_default().split('&') {
+        let text = uri.query().unwrap_or_default();
+        let mut query = Self { session: engine_link::session_of(text), ..Self::default() };
+        for pair in text.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let field = match name {
                 "transport" => &mut query.transport,
-                "sid" => &mut query.session,
                 "EIO" => &mut query.protocol,
                 "b64" => &mut query.b64,
                 "j" => &mut query.jsonp,

@@ -5,14 +5,13 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
 use super::door::{HOME, only};
-use super::page::{Shell, Visit};
+use super::page::{Shell, Site, Visit};
 use super::staff::Staff;
 use crate::accounts::user;
 use crate::app::App;
@@ -90,12 +89,12 @@ fn short(number: f64) -> String {
     Language::current().decimal(&format!("{number:.decimals$}"))
 }
 
-async fn show(State(app): State<App>, visit: Visit) -> Result<Response> {
+async fn show(site: Site, visit: Visit) -> Result<Response> {
     let page = OverviewPage {
         shell: visit.shell(""),
         version: env!("CARGO_PKG_VERSION"),
-        figures: figures(&app).await?,
-        charts: charts(&app.metrics.history.samples()),
+        figures: figures(&site).await?,
+        charts: charts(&site.app.metrics.history.samples()),
     };
     Ok(visit.show(page))
 }
@@ -107,11 +106,11 @@ struct Figures {
     lines: BTreeMap<&'static str, String>,
 }
 
-async fn show_figures(State(app): State<App>, _: Staff) -> Result<Json<Figures>> {
+async fn show_figures(site: Site, _: Staff) -> Result<Json<Figures>> {
     let mut texts: BTreeMap<_, _> =
-        figures(&app).await?.into_iter().map(|figure| (figure.key.to_owned(), figure.text)).collect();
+        figures(&site).await?.into_iter().map(|figure| (figure.key.to_owned(), figure.text)).collect();
     let mut lines = BTreeMap::new();
-    for chart in charts(&app.metrics.history.samples()) {
+    for chart in charts(&site.app.metrics.history.samples()) {
         texts.insert(format!("top of {}", chart.title), chart.top_text());
         for line in &chart.lines {
             lines.insert(line.key, chart.points(line));
@@ -121,7 +120,7 @@ async fn show_figures(State(app): State<App>, _: Staff) -> Result<Json<Figures>>
     Ok(Json(Figures { texts, lines }))
 }
 
-async fn figures(app: &App) -> Result<Vec<Figure>> {
+async fn figures(Site { app, connections }: &Site) -> Result<Vec<Figure>> {
     let users = user::count(app.database.read()).await?;
     let messages = chat::count_messages(app).await?;
     let size = app.database.size().await?;
@@ -129,7 +128,7 @@ async fn figures(app: &App) -> Result<Vec<Figure>> {
     Ok(vec![
         figure("users", "Users", users.to_string()),
         figure("messages", "Messages", messages.to_string()),
-        figure("sockets", "Open sockets", app.metrics.sockets.get().to_string()),
+        figure("sockets", "Open sockets", connections.census().all().to_string()),
         figure("slow", "Clients cut off", app.metrics.slow_sockets.get().to_string()),
         figure("errors", "Server errors", app.metrics.errors.get().to_string()),
         figure("size", "Database", in_bytes(size)),

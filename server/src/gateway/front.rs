@@ -85,7 +85,7 @@ pub async fn pass(State(front): State<Front>, request: Request, next: Next) -> R
 }
 
 fn begins_session(request: &Request) -> bool {
-    !request.uri().query().unwrap_or_default().split('&').any(|pair| pair.starts_with("sid="))
+    engine_link::session_of(request.uri().query().unwrap_or_default()).is_none()
 }
 
 /// Any origin may connect: what counts is the token, which no browser sends by itself.

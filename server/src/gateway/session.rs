@@ -102,7 +102,6 @@ impl<A: Adapter> Session<A> {
             requests: None,
             waiting: VecDeque::new(),
         };
-        app.metrics.sockets.inc();
         app.metrics.connections.inc();
         Arc::new(Self { number, since: OffsetDateTime::now_utc(), app, joins, state: Mutex::new(state) })
     }
@@ -318,13 +317,6 @@ impl<A: Adapter> Session<A> {
 
     fn state(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A socket that goes before it is quite connected has no disconnect handler called, but ends like any other.
-impl<A: Adapter> Drop for Session<A> {
-    fn drop(&mut self) {
-        self.app.metrics.sockets.dec();
     }
 }
 

@@ -10,6 +10,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The session that a request names by its query: the first `sid`. No client encodes it.
+pub fn session_of(query: &str) -> Option<&str> {
+    query.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name == "sid").then_some(value)
+    })
+}
+
 /// What `EngineIoConfig` has no field for.
 #[derive(Clone, Debug)]
 pub struct Settings {

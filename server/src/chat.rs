@@ -143,7 +143,7 @@ impl std::convert::From<Refusal> for Error {
         match refusal {
             Refusal::Invalid(reason) => Self::invalid("message", reason),
             Refusal::Unauthenticated => Self::NotAuthenticated,
-            Refusal::NotAMember => Self::PermissionDenied,
+            Refusal::NotAMember | Refusal::NotTheAuthor => Self::PermissionDenied,
             Refusal::NotFound => Self::NotFound,
             Refusal::Throttled { seconds } => Self::Throttled(seconds),
             Refusal::Overloaded | Refusal::Stopping | Refusal::Unavailable => Self::Unavailable(refusal.code()),
@@ -212,7 +212,7 @@ async fn try_change(
         return Ok(Err(Refusal::NotFound));
     };
     if found.author_id != author {
-        return Ok(Err(Refusal::Invalid("The message is another's.")));
+        return Ok(Err(Refusal::NotTheAuthor));
     }
     let message = message::change(&transaction, found, change, number).await?;
     transaction.commit().await?;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::accounts;
 use crate::app::App;
@@ -155,6 +156,17 @@ fn read_password() -> Result<String> {
         bail!("a password has 1 to {} characters", accounts::MAX_PASSWORD_CHARACTERS);
     }
     Ok(password.to_owned())
+}
+
+/// Resolves on SIGTERM or Ctrl-C, which are heard from the call on.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Prints to standard output. That whoever reads it has heard enough is no error.

@@ -300,7 +300,10 @@ async fn a_restore_that_is_killed_leaves_the_old_database_or_the_new_one(#[value
 
 #[rstest]
 #[tokio::test]
-async fn what_is_interrupted_removes_its_half_copy(#[values("backup", "restore")] action: &str) {
+async fn what_is_interrupted_removes_its_half_copy(
+    #[values("backup", "restore")] action: &str,
+    #[values("-INT", "-TERM")] signal: &str,
+) {
     let place = Place::with_much_in_it().await;
     let file = place.backup("backup").await;
     let another = place.name("another");
@@ -309,7 +312,7 @@ async fn what_is_interrupted_removes_its_half_copy(#[values("backup", "restore")
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert_eq!(lines.next_line().await.unwrap().unwrap(), "Copying …");
     let process = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &process]).status().await.unwrap().success());
+    assert!(Command::new("kill").args([signal, &process]).status().await.unwrap().success());
     let output = child.wait_with_output().await.unwrap();
     let complained = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() || complained == "natter: interrupted: nothing has changed\n", "{complained}");

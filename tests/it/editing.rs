@@ -76,12 +76,12 @@ async fn only_its_author_changes_a_message(#[values(Sqlite, Postgres)] storage: 
     let (ann, bob) = (Person::join(&app, "ann").await, Person::join(&app, "bob").await);
     let mut a = Wire::enter(&app, &ann).await;
     a.post("mine").await;
-    let another = json!({ "message": ["The message is another's."] });
+    let another = json!({ "detail": "You do not have permission to perform this action." });
     let edit = |person: &Person, path: &str, text: &str| {
         person.request(&app, Method::PATCH, path).json(&json!({ "message": text })).answer()
     };
-    assert_eq!(edit(&bob, FIRST, "yours").await.said_json(), (400, another.clone()));
-    assert_eq!(bob.request(&app, Method::DELETE, FIRST).answer().await.said_json(), (400, another));
+    assert_eq!(edit(&bob, FIRST, "yours").await.said_json(), (403, another.clone()));
+    assert_eq!(bob.request(&app, Method::DELETE, FIRST).answer().await.said_json(), (403, another));
     for path in [
         "/api/messages/2/",
         "/api/messages/0/",

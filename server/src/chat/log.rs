@@ -42,6 +42,8 @@ pub enum Refusal {
     Unauthenticated,
     /// The author is not in the conversation, if there is one.
     NotAMember,
+    /// The message to change is somebody else's.
+    NotTheAuthor,
     /// There is no such message to change.
     NotFound,
     /// The message itself is at fault.
@@ -62,7 +64,7 @@ impl Refusal {
     pub fn code(self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
-            Self::NotAMember => "forbidden",
+            Self::NotAMember | Self::NotTheAuthor => "forbidden",
             Self::NotFound => "not-found",
             Self::Invalid(_) => "invalid",
             Self::Throttled { .. } => "throttled",
@@ -77,6 +79,7 @@ impl Refusal {
         match self {
             Self::Unauthenticated => "Authentication credentials were not provided.",
             Self::NotAMember => "You are not in this conversation.",
+            Self::NotTheAuthor => "The message is another's.",
             Self::NotFound => "There is no such message.",
             Self::Invalid(message) => message,
             Self::Throttled { .. } => "Too much in a short time, try again in a second.",

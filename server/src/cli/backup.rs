@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::create_data_dir;
 use crate::config::Config;
@@ -51,13 +50,13 @@ pub async fn restore(config: Config, RestoreOptions { file }: RestoreOptions) ->
     }
 }
 
-/// Does it to its end, or until Ctrl-C; then it removes what is half done.
+/// Does it to its end, or until it is to stop; then it removes what is half done.
 async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     // Heard from now on: before the work has left anything that would stay.
-    let mut interrupts = signal(SignalKind::interrupt())?;
+    let stop = super::stop_signal()?;
     tokio::select! {
         done = work => done,
-        _ = interrupts.recv() => bail!("interrupted: nothing has changed"),
+        () = stop => bail!("interrupted: nothing has changed"),
     }
 }
 

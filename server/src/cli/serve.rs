@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::setup;
 use crate::app::{App, create_data_dir};
@@ -18,7 +17,7 @@ pub async fn run(config: Config, supervisor: Supervisor) -> Result<()> {
     let listeners = Listeners::bind(&config).await?;
     let public_url = serve::public_url(&config, listeners.clients.local_addr()?);
     // Before anybody can know that the server is there.
-    let shutdown = stop_signal()?;
+    let shutdown = super::stop_signal()?;
     create_data_dir(&config.data_dir)?;
     let _claim = Claim::take(&config.database_url, &config.data_dir)?;
     let (app, queues) = App::open(config, public_url).await?;
@@ -32,17 +31,6 @@ fn allow_open_files() {
     if let Err(error) = limit.and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard)) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
-}
-
-/// Resolves on SIGTERM or Ctrl-C.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 /// Says where everything is. `set_up` is the path at which the first staff account is made: it is said here, to who has the

@@ -146,6 +146,19 @@ async fn a_backup_is_one_file_for_its_owner_and_replaces_none_unless_told_to() {
 }
 
 #[tokio::test]
+async fn what_is_no_regular_file_is_not_replaced() {
+    let place = Place::with_database().await;
+    let (link, folder) = (place.name("link"), place.name("folder"));
+    std::os::unix::fs::symlink(place.name("elsewhere"), &link).unwrap();
+    fs::create_dir(&folder).unwrap();
+    for there in [link, folder] {
+        let refused = place.natter(&["backup", "--force", &there]).await;
+        assert_eq!(refused.failed(), format!("natter: {there} is there, and no regular file\n"));
+        assert!(!fs::symlink_metadata(&there).unwrap().is_file());
+    }
+}
+
+#[tokio::test]
 async fn the_database_itself_is_no_place_for_its_backup_and_none_is_made_of_nothing() {
     let place = Place { folder: tempfile::tempdir().unwrap() };
     let database = place.name("natter.sqlite");

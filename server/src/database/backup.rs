@@ -70,6 +70,9 @@ pub async fn back_up(
     let Some(database) = sqlite_file(url, data_dir)? else { bail!(dump_command(url, file)?) };
     ensure!(existing == Existing::Replaced || !file.exists(), "{} is there already", file.display());
     ensure!(!is_same(&database, file), "{} is the database itself", file.display());
+    // A device, or what a link leads to, is not what would be replaced by the name.
+    let is_other = file.symlink_metadata().is_ok_and(|there| !there.is_file());
+    ensure!(!is_other, "{} is there, and no regular file", file.display());
     let draft = copy(&database, folder_of(file), watch).await?;
     let size = draft.file.as_file().metadata()?.len();
     let named = match existing {

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::app::{Storage, start, start_with};
 use crate::support::crowd::{FEW_PACKETS, long_text};
@@ -105,12 +105,15 @@ async fn clients_that_come_back_while_others_post_miss_nothing_and_hear_nothing_
 
 #[rstest]
 #[tokio::test]
-async fn the_offset_may_come_with_the_handshake(#[values(Storage::Sqlite, Storage::Postgres)] storage: Storage) {
+async fn the_offset_may_come_with_the_handshake_and_as_a_text(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(json!(1), json!("1"))] offset: Value,
+) {
     let app = start(storage).await;
     let alice = Person::join(&app, "alice").await;
     post(&mut Wire::enter(&app, &alice).await, 3).await;
     let mut wire = Wire::open(&app, Eio::V4, Transport::Websocket).await;
-    wire.send(&format!("40{}", json!({ "token": alice.token, "serverOffset": 1 }))).await;
+    wire.send(&format!("40{}", json!({ "token": alice.token, "serverOffset": offset }))).await;
     wire.is_greeted().await;
     wire.is_authenticated().await;
     wire.hears_all([2, 3]).await;
@@ -141,7 +144,7 @@ async fn without_an_offset_that_is_a_number_nothing_old_is_heard(
     let alice = Person::join(&app, "alice").await;
     let mut poster = Wire::enter(&app, &alice).await;
     post(&mut poster, 2).await;
-    for offset in [json!(null), json!(-1), json!("0"), json!(0.5), json!([0]), json!({}), json!(true), json!(1e300)] {
+    for offset in [json!(null), json!(-1), json!("x"), json!(0.5), json!([0]), json!({}), json!(true), json!(1e300)] {
         let mut wire = Wire::come_back(&app, Eio::V4, &alice, offset).await;
         let seq = poster.post("marker").await;
         wire.hears_all([seq]).await;

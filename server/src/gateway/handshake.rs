@@ -76,7 +76,9 @@ struct Credentials<'a> {
 impl<'a> Credentials<'a> {
     /// `{token[, serverOffset][, conversations: {<id>: <offset>, …}]}`; what is no offset counts as none.
     fn of(payload: &'a Value) -> Result<Self> {
-        let offset = |value: &Value| value.as_i64().filter(|offset| *offset >= 0);
+        // A text, too, as browsers keep nothing else.
+        let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
+        let offset = |value: &Value| number(value).filter(|offset| *offset >= 0);
         let token = payload.get("token").and_then(Value::as_str).ok_or(Error::BadCredentials("no token"))?;
         let named = payload.get("conversations").and_then(Value::as_object);
         let named_offsets = named.into_iter().flatten();

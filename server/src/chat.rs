@@ -98,13 +98,13 @@ fn check(app: &App, post: &Post) -> Result<(), Refusal> {
     check_text(app, &post.text)?;
     let offset = post.client_offset.as_deref().unwrap_or_default();
     if post.client_offset.is_some() && offset.is_empty() {
-        return Err(Refusal::Invalid("A clientOffset is a text that is not empty."));
+        return Err(Refusal::InvalidOffset("A clientOffset is a text that is not empty."));
     }
     if offset.len() > MAX_CLIENT_OFFSET_BYTES {
-        return Err(Refusal::Invalid("The clientOffset is too long."));
+        return Err(Refusal::InvalidOffset("The clientOffset is too long."));
     }
     if offset.contains('\0') {
-        return Err(Refusal::Invalid("Null characters are not allowed."));
+        return Err(Refusal::InvalidOffset("Null characters are not allowed."));
     }
     Ok(())
 }
@@ -142,6 +142,7 @@ impl std::convert::From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Invalid(reason) => Self::invalid("message", reason),
+            Refusal::InvalidOffset(reason) => Self::invalid("clientOffset", reason),
             Refusal::Unauthenticated => Self::NotAuthenticated,
             Refusal::NotAMember | Refusal::NotTheAuthor => Self::PermissionDenied,
             Refusal::NotFound => Self::NotFound,

@@ -3,6 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::support::answer::Ask;
 use crate::support::app::{Storage, start, start_with};
 use crate::support::person::Person;
 use crate::support::wire::{Eio, Transport, Wire};
@@ -83,6 +84,10 @@ async fn an_offset_that_stands_for_another_text_or_for_nothing_is_refused_and_th
         let answer = wire.ask(MESSAGE, &json!({ "message": "second", "clientOffset": offset })).await;
         assert_eq!(answer, json!({ "ok": false, "error": { "code": "invalid", "message": reason } }));
     }
+    let again = json!({ "message": "second", "clientOffset": 0 });
+    let answer = alice.post(&app, "/api/messages/").json(&again).answer().await;
+    let refused = json!({ "clientOffset": ["The clientOffset was given to another message."] });
+    assert_eq!(answer.said_json(), (400, refused));
     assert_eq!(wire.post("marker").await, 2);
 }
 

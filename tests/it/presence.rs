@@ -101,6 +101,8 @@ async fn others_in_a_conversation_hear_that_somebody_writes(#[values(Sqlite, Pos
     assert_eq!(b.told("typing").await, typing);
     a.post("written").await;
     assert_eq!(b.told("server-got-message").await["seq"], 1);
+    // Nobody is told of oneself: nothing has come before it.
+    assert_eq!(a.told("server-got-message").await["seq"], 1);
 }
 
 #[rstest]

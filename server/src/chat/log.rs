@@ -48,6 +48,8 @@ pub enum Refusal {
     NotFound,
     /// The message itself is at fault.
     Invalid(&'static str),
+    /// Its `clientOffset` is.
+    InvalidOffset(&'static str),
     /// The author says too much, or asks too much, in a short time.
     Throttled { seconds: u64 },
     /// The queue is full.
@@ -66,7 +68,7 @@ impl Refusal {
             Self::Unauthenticated => "unauthenticated",
             Self::NotAMember | Self::NotTheAuthor => "forbidden",
             Self::NotFound => "not-found",
-            Self::Invalid(_) => "invalid",
+            Self::Invalid(_) | Self::InvalidOffset(_) => "invalid",
             Self::Throttled { .. } => "throttled",
             Self::Overloaded => "overloaded",
             Self::Stopping => "stopping",
@@ -81,7 +83,7 @@ impl Refusal {
             Self::NotAMember => "You are not in this conversation.",
             Self::NotTheAuthor => "The message is another's.",
             Self::NotFound => "There is no such message.",
-            Self::Invalid(message) => message,
+            Self::Invalid(message) | Self::InvalidOffset(message) => message,
             Self::Throttled { .. } => "Too much in a short time, try again in a second.",
             Self::Overloaded => "Too many messages are waiting, try again later.",
             Self::Stopping => "The server is stopping, try again later.",
@@ -301,7 +303,7 @@ fn number(
     committed
 }
 
-const NAME_TAKEN: Refusal = Refusal::Invalid("The clientOffset was given to another message.");
+const NAME_TAKEN: Refusal = Refusal::InvalidOffset("The clientOffset was given to another message.");
 
 impl Committed {
     fn rows<'a>(&'a self, posts: &'a [Post]) -> impl Iterator<Item = NewMessage> + 'a {

@@ -344,7 +344,10 @@ impl<A: Adapter> FanOut<A> {
 
     async fn tell_typing(&self, id: ConversationId, author: &Person) {
         let typing = json!({ "conversation": id, "user": author.id, "email": author.email });
-        self.tell_all(id, names::TYPING, &typing).await;
+        let others = self.io.to(attentive(id)).except(room_of_user(author.id));
+        if let Err(error) = others.emit(names::TYPING, &typing).await {
+            tracing::debug!(%error, "some sockets are closing");
+        }
     }
 
     /// In portions: a packet has a size that clients take.

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use figment::Figment;
+use figment::error::{Actual, Kind};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Tag, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::http::base_url::AllowedOrigins;
 use crate::http::peer::{ProxyHeaders, TrustedProxies};
-use crate::telemetry;
+use crate::{database, telemetry};
 
 /// The reference of all settings, with their defaults and reasons.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -268,6 +269,7 @@ impl Config {
             self.database_url.is_empty() || DATABASES.iter().any(|scheme| self.database_url.starts_with(scheme)),
             "database_url (DATABASE_URL) must begin with sqlite: or postgres://"
         );
+        database::check_url(&self.database_url)?;
         ensure!(
             self.secret.is_empty() || self.secret.len() >= 32,
             "secret (NATTER_SECRET) must have at least 32 characters"
@@ -408,10 +410,28 @@ fn parse(defaults: &Dict, path: &str, text: &str, name: &str) -> Result<Value> {
 /// One sentence that names the setting.
 fn describe(error: &figment::Error) -> String {
     let path = error.path.join(".");
-    if path.is_empty() {
-        format!("the configuration is wrong: {}", error.kind)
-    } else {
-        format!("the setting {path} is wrong: {}", error.kind)
+    let variable = NAMED.iter().find(|(_, named)| *named == path).map(|(variable, _)| format!(" ({variable})"));
+    let place = match path.as_str() {
+        "" => "the configuration".to_owned(),
+        _ => format!("the setting {path}{}", variable.unwrap_or_default()),
+    };
+    match &error.kind {
+        Kind::InvalidValue(Actual::Signed(given), expected) => {
+            format!("{place} is wrong: {given} is not {}", in_words(expected))
+        }
+        kind => format!("{place} is wrong: {kind}"),
+    }
+}
+
+/// What serde expects, in words of people who write no Rust.
+fn in_words(expected: &str) -> String {
+    match expected {
+        "u16" => format!("a whole number from 0 to {}", u16::MAX),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "a nonzero u32" => format!("a whole number from 1 to {}", u32::MAX),
+        "u64" | "usize" => "a whole number from 0 on".to_owned(),
+        "a nonzero u64" | "a nonzero usize" => "a whole number from 1 on".to_owned(),
+        expected => expected.to_owned(),
     }
 }
 
@@ -452,8 +472,8 @@ mod tests {
         let cases = [
             ("NATTER_CHATT", "1", "NATTER_CHATT is not a setting"),
             ("PORT", "many", "PORT must be a whole number"),
-            ("PORT", "70000", "the setting port is wrong"),
-            ("HOST", "nowhere", "the setting host is wrong"),
+            ("PORT", "70000", "the setting port (PORT) is wrong"),
+            ("HOST", "nowhere", "the setting host (HOST) is wrong"),
             ("DATABASE_URL", "mysql://x", "DATABASE_URL"),
             ("NATTER_SECRET", "short", "NATTER_SECRET"),
             ("RUST_LOG", "natter=loud", "RUST_LOG"),
@@ -478,10 +498,13 @@ mod tests {
             load(&both).unwrap_err().to_string(),
             "DATABASE_URL and DATABASE_URL_FILE are both set: give one of them"
         );
-        for url in ["postgres://db/n?user=n&password=hush", "postgres://n:a#hush@db/n", "postgres://n:hush@bad host/n"]
-        {
+        for url in ["postgres://db/n?user=n&password=hush", "postgres://n#hush@db/n"] {
             let config = load(&[("DATABASE_URL", url)]).unwrap();
             assert!(!format!("{config:?}").contains("hush"), "{config:?}");
+        }
+        for url in ["postgres://n:a#hush@db/n", "postgres://n:hush@bad host/n"] {
+            let error = load(&[("DATABASE_URL", url)]).unwrap_err();
+            assert!(!format!("{error:?}").contains("hush"), "{error:?}");
         }
     }
 }

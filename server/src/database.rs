@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use natter_migration::Migrator;
 use sea_orm::sqlx;
+use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
@@ -86,12 +87,15 @@ impl Database {
 
     async fn open_postgres(url: &str) -> Result<Self> {
         let options = PgConnectOptions::from_str(url).context("database_url is malformed")?;
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options)
-            .await
-            .context("PostgreSQL cannot be reached (database_url)")?;
+        let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(PATIENCE);
+        let pool = match pool.connect_with(options.clone()).await {
+            Ok(pool) => pool,
+            Err(error) => {
+                // The pool has tried for a while, and says no more than that; once more, for the reason.
+                let reason = options.connect().await.err().unwrap_or(error);
+                return Err(reason).context("PostgreSQL cannot be reached (database_url)");
+            }
+        };
         let both = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
         let turns = Arc::new(Semaphore::new(POSTGRES_CONNECTIONS as usize));
         Ok(Self { read: both.clone(), write: both, turns })
@@ -205,6 +209,15 @@ fn sqlite_file(url: &str, data_dir: &Path) -> Result<Option<PathBuf>> {
         bail!("database_url must name a file: a database in memory would be lost at every stop");
     }
     Ok(Some(path.into()))
+}
+
+/// # Errors
+/// Where no database can be at `url`.
+pub fn check_url(url: &str) -> Result<()> {
+    match sqlite_file(url, Path::new(""))? {
+        Some(_) => Ok(()),
+        None => PgConnectOptions::from_str(url).map(drop).context("database_url is malformed"),
+    }
 }
 
 /// SQLite gives its journal files the mode of the database file.

@@ -145,12 +145,32 @@ async fn an_unknown_or_malformed_setting_stops_with_a_sentence() {
         (("NATTER_CHATT", "1"), "natter: NATTER_CHATT is not a setting (natter config show lists them all)\n"),
         (("PORT", "many"), "natter: PORT must be a whole number, not \"many\"\n"),
         (("NATTER_SECRET", "short"), "natter: secret (NATTER_SECRET) must have at least 32 characters\n"),
+        (("PORT", "70000"), "natter: the setting port (PORT) is wrong: 70000 is not a whole number from 0 to 65535\n"),
+        (
+            ("NATTER_CHAT__PAGE_SIZE", "0"),
+            "natter: the setting chat.page_size is wrong: 0 is not a whole number from 1 on\n",
+        ),
+        (("HOST", "localhost"), "natter: the setting host (HOST) is wrong: invalid IP address syntax\n"),
+        (
+            ("DATABASE_URL", "sqlite:"),
+            "natter: database_url must name a file: a database in memory would be lost at every stop\n",
+        ),
     ];
     for (variable, sentence) in cases {
         for arguments in [&["config", "show"][..], &["migrate"], &[]] {
             assert_eq!(natter(arguments, &[variable], "").await.failed(), sentence);
         }
     }
+}
+
+#[tokio::test]
+async fn a_postgres_that_cannot_be_reached_is_told_with_the_reason() {
+    // Nobody listens where this was bound a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://natter@127.0.0.1:{port}/natter");
+    let complained = natter(&["migrate", "--database-url", &url], &[], "").await.failed().to_owned();
+    assert!(complained.starts_with("natter: PostgreSQL cannot be reached (database_url): "), "{complained}");
+    assert!(complained.contains("Connection refused"), "{complained}");
 }
 
 #[tokio::test]

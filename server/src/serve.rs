@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use axum::body::Body;
+use axum::http::{Version, header};
+use axum::response::IntoResponse;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture};
 use hyper::body::Incoming;
@@ -26,6 +28,7 @@ use tower::ServiceExt;
 use crate::app::{App, Queues};
 use crate::chat;
 use crate::config::Config;
+use crate::error::Error;
 use crate::event::Event;
 use crate::http::peer::{ProxyHeaders, TrustedProxies};
 use crate::supervisor::Supervisor;
@@ -312,7 +315,14 @@ impl Acceptor {
             let mut request = request.map(Body::new);
             let client = proxies.client(peer.ip(), proxy_headers, request.headers());
             request.extensions_mut().insert(client);
-            router.clone().oneshot(request)
+            let router = router.clone();
+            async move {
+                if names_its_host(&request) {
+                    router.oneshot(request).await
+                } else {
+                    Ok(Error::Malformed("The request names no host, or several.".into()).into_response())
+                }
+            }
         });
         connections.serve(self.http.serve_connection(TokioIo::new(tcp), service).with_upgrades());
     }
@@ -321,6 +331,14 @@ impl Acceptor {
     fn tune(&self, tcp: &TcpStream) -> std::io::Result<()> {
         tcp.set_nodelay(true)?;
         socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(self.user_timeout))
+    }
+}
+
+/// As RFC 9112 demands it of HTTP/1.1 (section 3.2): what is named twice, a proxy may read otherwise.
+fn names_its_host<B>(request: &hyper::Request<B>) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        count => count == 1,
     }
 }
 

@@ -3,6 +3,8 @@
 use reqwest::{Method, RequestBuilder};
 use rstest::rstest;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::answer::Ask;
 use crate::support::app::Storage::{self, Postgres, Sqlite};
@@ -40,6 +42,47 @@ async fn a_body_of_a_megabyte_is_too_large(#[values(Sqlite, Postgres)] storage: 
     let answer = browser.submit("/login/", &[("username", &"x".repeat(1_000_000))]).await;
     assert_eq!((answer.status, answer.header("content-type")), (413, Some("text/html; charset=utf-8")));
     assert_goes_on(&app, &ann).await;
+}
+
+/// What a connection answers to `sent`, until its first pause.
+async fn answer_to(app: &TestApp, sent: &str) -> String {
+    let mut connection = TcpStream::connect(app.address).await.unwrap();
+    connection.write_all(sent.as_bytes()).await.unwrap();
+    let mut answer = [0; 4096];
+    let length = connection.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_body_that_is_announced_as_too_large_is_not_asked_for(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let head = |length| {
+        format!(
+            "POST /api/users/ HTTP/1.1\r\nHost: ref.example\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\
+             Content-Length: {length}\r\n\r\n"
+        )
+    };
+    let answer = answer_to(&app, &head(262_145)).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    let answer = answer_to(&app, &head(262_144)).await;
+    assert!(answer.starts_with("HTTP/1.1 100 "), "{answer}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_request_names_one_host(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let one = "Host: ref.example\r\n";
+    let two = "Host: ref.example\r\nHost: other.example\r\n";
+    for path in ["/login/", "/health", "/socket.io/?EIO=4&transport=polling"] {
+        for (version, hosts, status) in
+            [("1.1", "", 400), ("1.1", two, 400), ("1.0", two, 400), ("1.1", one, 200), ("1.0", "", 200)]
+        {
+            let answer = answer_to(&app, &format!("GET {path} HTTP/{version}\r\n{hosts}\r\n")).await;
+            assert!(answer.starts_with(&format!("HTTP/{version} {status} ")), "{path} {version} {hosts}: {answer}");
+        }
+    }
 }
 
 #[rstest]

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use conversation::Conversation;
 pub use conversation::{ConversationId, EVERYONE, Kind, Reach};
-pub use log::{Post, Refusal};
+pub use log::{Post, Refusal, Reply};
 use member::Member;
 pub use message::{Change, Message, Stored};
 

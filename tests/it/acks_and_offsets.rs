@@ -177,7 +177,7 @@ async fn what_a_full_queue_refuses_is_told_and_the_rest_is_heard(
         if answer["ok"] == true {
             accepted.push((id, answer["seq"].clone()));
         } else {
-            assert_eq!(answer, refusal("overloaded", "Too many messages are waiting, try again later."));
+            assert_eq!(answer, refusal("overloaded", "Too much is waiting, try again later."));
         }
     }
     assert!((1..500).contains(&accepted.len()), "{} of 500 were accepted", accepted.len());

@@ -236,6 +236,9 @@ async fn a_message_that_cannot_be_stored_is_refused_and_the_next_one_is_not(
         (json!({ "message": "eleven char" }), "The message is too long."),
         (json!({ "message": "öööööö" }), "The message is too long."),
         (json!({ "message": "a", "clientOffset": "x".repeat(129) }), "The clientOffset is too long."),
+        (json!({ "message": "a", "conversation": "x" }), "A conversation is a whole number."),
+        (json!({ "message": "a", "conversation": 1.5 }), "A conversation is a whole number."),
+        (json!({ "message": "a", "conversation": [1] }), "A conversation is a whole number."),
     ];
     for (payload, reason) in refusals {
         wire.emit("client-sent-message", &payload).await;
@@ -245,6 +248,8 @@ async fn a_message_that_cannot_be_stored_is_refused_and_the_next_one_is_not(
     wire.say("ten bytes!").await;
     let message = wire.message().await;
     assert_eq!((&message["message"], &message["seq"]), (&json!("alice@ref.example: ten bytes!"), &json!(1)));
+    wire.emit("client-sent-message", &json!({ "message": "in digits", "conversation": "1" })).await;
+    wire.hears("alice@ref.example: in digits").await;
 }
 
 #[rstest]

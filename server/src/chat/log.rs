@@ -85,7 +85,7 @@ impl Refusal {
             Self::NotFound => "There is no such message.",
             Self::Invalid(message) | Self::InvalidOffset(message) => message,
             Self::Throttled { .. } => "Too much in a short time, try again in a second.",
-            Self::Overloaded => "Too many messages are waiting, try again later.",
+            Self::Overloaded => "Too much is waiting, try again later.",
             Self::Stopping => "The server is stopping, try again later.",
             Self::Unavailable => "The message could not be stored, try again later.",
         }

@@ -5,12 +5,12 @@ use socketioxide::adapter::Adapter;
 use socketioxide::extract::{AckSender, SocketRef};
 
 use super::fields::{EMAIL, NAME, Opening};
-use super::{ConversationId, EVERYONE, Message, Post, Refusal, Summary};
+use super::{ConversationId, EVERYONE, Message, Post, Refusal, Reply, Summary};
 use crate::accounts::{self, Identity, User, UserId};
 use crate::app::App;
 use crate::chat;
 use crate::error::Result;
-use crate::http::fields::{Fields, Text};
+use crate::http::fields::{Fields, Text, whole_number};
 
 /// Tells a sender without an ack that a message was not posted.
 const REFUSED: &str = "message-refused";
@@ -29,19 +29,19 @@ pub fn receive<A: Adapter>(
     let Some(text) = payload.get("message").and_then(text_of) else {
         return refuse_if_asked(ack, Refusal::Invalid("A message is a text."));
     };
-    let Some(conversation) = conversation_of(payload) else {
-        return refuse_if_asked(ack, Refusal::NotAMember);
-    };
     // One that is no text is as good as an empty one.
     let client_offset = payload.get("clientOffset").filter(|offset| !offset.is_null());
     let client_offset = client_offset.map(|offset| text_of(offset).unwrap_or_default());
     let (socket, offset) = (socket.clone(), client_offset.clone());
-    let reply = Box::new(move |result| match (result, ack) {
+    let reply: Reply = Box::new(move |result| match (result, ack) {
         (Ok(message), Some(ack)) => accept(ack, &message),
         (Ok(_), None) => {}
         (Err(refusal), Some(ack)) => refuse(ack, refusal),
         (Err(refusal), None) => tell(&socket, refusal, offset.as_deref()),
     });
+    let Some(conversation) = conversation_of(payload) else {
+        return reply(Err(Refusal::Invalid("A conversation is a whole number.")));
+    };
     let email = author.email.clone();
     chat::post(app, Post { conversation, author: author.user, email, text, client_offset, reply });
 }
@@ -50,7 +50,7 @@ pub fn receive<A: Adapter>(
 pub fn conversation_of(payload: &Value) -> Option<ConversationId> {
     match payload.get("conversation") {
         None | Some(Value::Null) => Some(EVERYONE),
-        Some(number) => number.as_i64().map(ConversationId),
+        Some(number) => whole_number(number).map(ConversationId),
     }
 }
 

@@ -19,6 +19,7 @@ use super::visitor::Visitor;
 use crate::accounts::{self, Identity, UserId};
 use crate::chat::{self, ConversationId, EVERYONE};
 use crate::error::{Error, Result};
+use crate::http::fields::whole_number;
 
 /// How many messages of a replay are read at once.
 const REPLAY_PAGE: u64 = 100;
@@ -76,9 +77,7 @@ struct Credentials<'a> {
 impl<'a> Credentials<'a> {
     /// `{token[, serverOffset][, conversations: {<id>: <offset>, …}]}`; what is no offset counts as none.
     fn of(payload: &'a Value) -> Result<Self> {
-        // A text, too, as browsers keep nothing else.
-        let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
-        let offset = |value: &Value| number(value).filter(|offset| *offset >= 0);
+        let offset = |value: &Value| whole_number(value).filter(|offset| *offset >= 0);
         let token = payload.get("token").and_then(Value::as_str).ok_or(Error::BadCredentials("no token"))?;
         let named = payload.get("conversations").and_then(Value::as_object);
         let named_offsets = named.into_iter().flatten();

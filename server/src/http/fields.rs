@@ -98,12 +98,8 @@ impl<'a> Fields<'a> {
 
     /// A whole number that may be left out, or null.
     pub fn optional_number(&mut self, name: &'static str) -> Option<i64> {
-        let number = match self.data.get(name)? {
-            Value::Null => return None,
-            Value::Number(number) => number.as_i64(),
-            Value::String(digits) => digits.trim().parse().ok(),
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        };
+        let value = self.data.get(name).filter(|value| !value.is_null())?;
+        let number = whole_number(value);
         if number.is_none() {
             self.invalid.add(name, "A valid integer is required.");
         }
@@ -132,6 +128,15 @@ impl<'a> Fields<'a> {
     /// [`Error::Invalid`] with all that was wrong.
     pub fn finish(self) -> Result<()> {
         if self.invalid.is_empty() { Ok(()) } else { Err(Error::Invalid(self.invalid)) }
+    }
+}
+
+/// A whole number, as a number or in digits: browsers and forms keep nothing but texts.
+pub fn whole_number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(digits) => digits.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

@@ -86,7 +86,7 @@ const outbox = new Outbox(connection, timeline, history, rooms, user, {
   gaveBack: (texts) => tell(t("You are not in that room any more. This was not sent: {text}", { text: texts.join(" ") })),
 });
 const composer = new Composer(find("composer"), find("m"), find("editing"), find("cancel-edit"), {
-  send: (text) => void outbox.send(text),
+  send,
   edit,
   delete: (message) => deleting.open(message),
   lastEditable: () => timeline.lastEditable(),
@@ -197,6 +197,14 @@ function received(message: Message) {
 
 function noteRead(conversation: number, seq: number) {
   if (rooms.get(conversation)?.joined && rooms.read(conversation, seq)) readMarks.note(conversation, seq);
+}
+
+/** What could never be sent stays where it was written, to be shortened. */
+function send(text: string): boolean {
+  if (isTooLong(text, user.maxBytes)) return fail(t("The message is too long."));
+  tell("");
+  void outbox.send(text);
+  return true;
 }
 
 /** Whether the text is that of the message now. */

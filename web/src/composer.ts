@@ -7,7 +7,8 @@ import { Stored } from "./stored";
 const TYPING_INTERVAL = 2_000;
 
 interface Listener {
-  send(text: string): void;
+  /** Whether the text is taken. */
+  send(text: string): boolean;
   /** Whether the message has this text now. */
   edit(message: Message, text: string): Promise<boolean>;
   /** A message was emptied. */
@@ -81,8 +82,7 @@ export class Composer {
     if (edited) {
       this.cancel();
       if (text !== senderAndText(edited)[1]) void this.edit(edited, text);
-    } else {
-      this.listener.send(text);
+    } else if (this.listener.send(text)) {
       this.draft?.remove();
       this.set("");
     }

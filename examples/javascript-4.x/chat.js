@@ -23,6 +23,12 @@ socket.on('server-got-message', ({ message, seq }) => {
   lastSeen = seq;
   console.log(message);
 });
+// What is too much to be sent again can be read: GET /api/messages/?after=…
+socket.on('history-gap', ({ after, next }) => {
+  const isAhead = next <= after;
+  console.error(isAhead ? 'the server was restored from a backup' : `messages ${after + 1} to ${next - 1} are in the history`);
+  lastSeen = next - 1;
+});
 
 socket.once('authenticated', async () => {
   for await (const message of createInterface({ input: process.stdin })) await say(message);

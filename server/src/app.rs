@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use engine_link::Intake;
 use governor::Quota;
 use tokio::sync::mpsc;
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub reset_links: ResetLinks,
     pub attempts: Attempts,
     pub rates: Rates,
+    /// For what clients have sent in part.
+    pub intake: Arc<Intake>,
     pub log: Log,
     pub presence: Presence,
     pub events: Events,
@@ -96,6 +99,7 @@ impl App {
             ResetLinks::new(&config.accounts, Delivery::of(&config), database.clone(), public_url.clone());
         let attempts = Attempts::new(config.rate_limits, &config.accounts);
         let rates = Rates::new(&config);
+        let intake = Intake::new(config.http.receive_bytes);
         let (events, event_queue) = Events::channel();
         let metrics = Arc::new(Metrics::new()?);
         let (log, log_writer) = Log::new(&config.chat, database.clone(), events.clone(), metrics.clone());
@@ -114,6 +118,7 @@ impl App {
             reset_links,
             attempts,
             rates,
+            intake,
             log,
             presence,
             events,

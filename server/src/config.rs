@@ -77,6 +77,7 @@ pub struct Http {
     pub allowed_origins: AllowedOrigins,
     pub hsts_seconds: u32,
     pub max_body_bytes: usize,
+    pub receive_bytes: usize,
     pub head_timeout_seconds: NonZeroU64,
     pub body_timeout_seconds: NonZeroU64,
     pub request_timeout_seconds: NonZeroU64,
@@ -277,6 +278,13 @@ impl Config {
         ensure!(
             chat.max_message_bytes <= gateway.max_http_buffer_size,
             "chat.max_message_bytes must not exceed gateway.maxHttpBufferSize: such a message could never arrive"
+        );
+        // Up to twice its size is held of what arrives.
+        let largest = 2 * gateway.max_http_buffer_size.get().max(self.http.max_body_bytes);
+        ensure!(
+            largest <= self.http.receive_bytes,
+            "http.receive_bytes must be twice as much as gateway.maxHttpBufferSize and http.max_body_bytes: else what they let in \
+             could be refused on its own"
         );
         ensure!(
             chat.max_message_bytes <= chat.queue_bytes,

@@ -25,10 +25,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use serde_json::{Value, json};
-use socketioxide::SocketIo;
 use socketioxide::adapter::{Adapter, LocalAdapter};
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
+use socketioxide::{ParserConfig, SocketIo};
 use tokio::sync::mpsc;
 
 use crate::app::App;
@@ -93,6 +93,7 @@ fn configure(config: &config::Gateway) -> socketioxide::SocketIoBuilder {
         .ws_max_message_size(max_bytes)
         .ws_max_frame_size(max_bytes)
         .max_buffer_size(config.send_queue.get())
+        .with_parser(ParserConfig::common().max_incoming_binary_buf_size(max_bytes))
 }
 
 /// What each new socket is given.

@@ -21,7 +21,7 @@ pub struct Metrics {
     pub unauthenticated_sockets: IntGauge,
     /// Sockets that were refused, by the limit that was reached.
     pub refused_sockets: IntCounterVec,
-    /// Sockets that were cut because they did not keep up.
+    /// Sockets that were cut because they did not keep up, or because too much was half sent.
     pub slow_sockets: IntCounter,
     /// Tokens that sockets have shown, by what became of them.
     pub authentications: IntCounterVec,
@@ -52,6 +52,7 @@ struct Measured {
     queued_messages: IntGauge,
     queued_bytes: IntGauge,
     password_checks: IntGauge,
+    received_bytes: IntGauge,
 }
 
 /// How much of something waits.
@@ -60,6 +61,8 @@ pub struct Waiting {
     pub messages: usize,
     pub message_bytes: usize,
     pub password_checks: usize,
+    /// Of what clients have sent in part.
+    pub received_bytes: usize,
 }
 
 impl Metrics {
@@ -98,7 +101,10 @@ impl Metrics {
                 "reason",
                 &["server", "address", "user", "unauthenticated"],
             )?,
-            slow_sockets: counter("natter_sockets_cut_total", "Sockets that were cut because they did not keep up.")?,
+            slow_sockets: counter(
+                "natter_sockets_cut_total",
+                "Sockets that were cut: they did not keep up, or too much was half sent.",
+            )?,
             authentications: counters(
                 "natter_authentications_total",
                 "Tokens that sockets have shown, by what became of them.",
@@ -124,7 +130,7 @@ impl Metrics {
                 "natter_rate_limited_total",
                 "What was refused for coming too often, by the limit.",
                 "limit",
-                &["sign-in", "sign-up", "password", "reset", "messages", "events"],
+                &["sign-in", "sign-up", "password", "reset", "messages", "events", "received"],
             )?,
             errors: IntCounter::new("errors", "As natter_http_requests_total of the statuses from 500 on.")?,
             requests: register_int_counter_vec_with_registry!(
@@ -149,6 +155,7 @@ impl Metrics {
                 )?,
                 queued_bytes: gauge("natter_log_queue_bytes", "Bytes of the messages that wait to be committed.")?,
                 password_checks: gauge("natter_password_checks_waiting", "Password checks under way and waiting.")?,
+                received_bytes: gauge("natter_received_bytes", "Memory that holds what clients have sent in part.")?,
             },
             registry,
             history: History::default(),
@@ -182,6 +189,7 @@ impl Metrics {
         self.measured.queued_messages.set(signed(waiting.messages));
         self.measured.queued_bytes.set(signed(waiting.message_bytes));
         self.measured.password_checks.set(signed(waiting.password_checks));
+        self.measured.received_bytes.set(signed(waiting.received_bytes));
         Ok(TextEncoder::new().encode_to_string(&self.registry.gather())?)
     }
 

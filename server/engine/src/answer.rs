@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
     BadRequest,
     ProtocolUnsupported,
     TooLarge,
+    /// Too much is half sent, by all clients together.
+    IntakeFull,
     WebsocketVersion,
 }
 
@@ -31,6 +33,7 @@ impl Refusal {
             Self::BadRequest => (3, "Bad request"),
             Self::ProtocolUnsupported => (5, "Unsupported protocol version"),
             Self::TooLarge => return closing(StatusCode::PAYLOAD_TOO_LARGE),
+            Self::IntakeFull => return closing(StatusCode::TOO_MANY_REQUESTS),
             Self::WebsocketVersion => {
                 let mut answer = closing(StatusCode::UPGRADE_REQUIRED);
                 answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));

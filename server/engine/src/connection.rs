@@ -5,17 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use engine_link::{Above, Cut, Settings, Waiting};
+use engine_link::{Above, Cut, IntakeFull, Settings, Waiting};
 use engineioxide_core::{ProtocolVersion, Sid, TransportType};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::flusher::Flusher;
+use crate::frame;
 use crate::outbox::{Batch, Outbox, Progress};
 use crate::packet::Packet;
 use crate::polling::Polling;
 use crate::socket::DisconnectReason;
-use crate::{frame, socketio};
+use crate::socketio::{self, Attachments};
 
 /// How long a Socket.IO client's packets are held back at most until it is connected to its namespace.
 const HOLD: Duration = Duration::from_secs(10);
@@ -23,6 +24,8 @@ const HOLD: Duration = Duration::from_secs(10);
 /// Close codes of RFC 6455, section 7.4.1.
 pub(crate) const NORMAL_CLOSURE: u16 = 1000;
 pub(crate) const PROTOCOL_ERROR: u16 = 1002;
+/// Registered with IANA since.
+const TRY_AGAIN_LATER: u16 = 1013;
 
 pub(crate) struct Connection {
     pub id: Sid,
@@ -49,6 +52,8 @@ pub(crate) struct State {
     is_held: bool,
     /// It is, and nothing is held any more.
     is_connected: bool,
+    /// What has come of a packet with attachments.
+    attachments: Attachments,
 }
 
 /// What carries packets to the client.
@@ -115,7 +120,9 @@ impl Connection {
         let Beginning { id, protocol, carrier, settings, max_packets, flusher } = beginning;
         // Engine.IO 3 clients are connected to the main namespace without asking.
         let is_held = settings.above == Above::SocketIo && protocol == ProtocolVersion::V3;
-        let state = Mutex::new(State { carrier, end: None, is_read: false, is_held, is_connected: false });
+        let attachments = Attachments::new(&settings.intake);
+        let state = State { carrier, end: None, is_read: false, is_held, is_connected: false, attachments };
+        let state = Mutex::new(state);
         let (began, heard) = (Instant::now(), AtomicU64::new(0));
         let (woken, settled) = (Notify::new(), Notify::new());
         Arc::new(Self { id, protocol, settings, max_packets, flusher, began, heard, state, woken, settled })
@@ -347,6 +354,19 @@ impl Connection {
         }
     }
 
+    /// Notes that attachments follow, or none.
+    pub fn expect_attachments(&self, count: usize) {
+        self.state().attachments.expect(count);
+    }
+
+    /// Notes an attachment, which is held until the last one is there.
+    ///
+    /// # Errors
+    /// See [`Share::hold`].
+    pub fn note_attachment(&self, attachment: &[u8]) -> Result<(), IntakeFull> {
+        self.state().attachments.note(attachment)
+    }
+
     // How it ends.
 
     /// Ends the connection; has no effect on one that has ended.
@@ -369,9 +389,14 @@ impl Connection {
         self.end_and_send(reason, Rest::Left);
     }
 
-    fn end_and_send(self: &Arc<Self>, reason: DisconnectReason, rest: Rest) {
+    /// Ends it because the server holds as much as it may of what is half sent.
+    pub fn turn_away(self: &Arc<Self>) {
+        self.end_and_send(Cut::IntakeFull, Rest::SentWith { code: TRY_AGAIN_LATER });
+    }
+
+    fn end_and_send(self: &Arc<Self>, end: impl Into<End>, rest: Rest) {
         let mut state = self.state();
-        self.end_now(&mut state, reason.into(), rest);
+        self.end_now(&mut state, end.into(), rest);
         self.send(state);
     }
 

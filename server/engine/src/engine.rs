@@ -132,6 +132,9 @@ impl<H: EngineIoHandler> EngineIo<H> {
         }
         match (packet, connection.protocol) {
             (Packet::Message(text), protocol) => {
+                if connection.settings.above == Above::SocketIo {
+                    connection.expect_attachments(socketio::count_attachments(&text));
+                }
                 let text = match connection.settings.above {
                     Above::SocketIo if socketio::asks_to_connect(&text, protocol) => {
                         connection.hold();
@@ -142,7 +145,13 @@ impl<H: EngineIoHandler> EngineIo<H> {
                 };
                 self.handler.on_message(text, socket.clone());
             }
-            (Packet::Binary(bytes), _) => self.handler.on_binary(bytes, socket.clone()),
+            (Packet::Binary(bytes), _) => {
+                if connection.settings.above == Above::SocketIo && connection.note_attachment(&bytes).is_err() {
+                    connection.turn_away();
+                    return ControlFlow::Break(());
+                }
+                self.handler.on_binary(bytes, socket.clone());
+            }
             // Clients of Engine.IO 3 ping, those of Engine.IO 4 are pinged.
             (Packet::Ping(data), ProtocolVersion::V3) => {
                 if connection.check().and_then(|()| connection.push([Packet::Pong(data)])).is_err() {

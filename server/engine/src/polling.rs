@@ -260,7 +260,8 @@ pub(crate) async fn post<H: EngineIoHandler>(
 ) -> Result<Response<Full<Bytes>>, Refusal> {
     let connection = &socket.connection;
     let posting = Posting::begin(connection)?;
-    let read = crate::request::read(body, engine.config.max_body());
+    let mut share = connection.settings.intake.share();
+    let read = crate::request::read(body, engine.config.max_body(), &mut share);
     let body = tokio::time::timeout(engine.config.patience(), read).await.map_err(|_| Refusal::BadRequest)??;
     let Ok(packets) = decode(connection, query, content_type, &body) else {
         connection.close_with(DisconnectReason::PacketParsingError, PROTOCOL_ERROR);

@@ -1,7 +1,7 @@
 //! What a request asks for.
 
 use bytes::{Buf, Bytes};
-use engine_link::UnnamedProtocol;
+use engine_link::{Share, UnnamedProtocol};
 use engineioxide_core::ProtocolVersion;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use http_body::Body;
@@ -63,8 +63,8 @@ pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Reads a whole body of at most `limit` bytes.
-pub(crate) async fn read(mut body: impl Body + Unpin, limit: usize) -> Result<Bytes, Refusal> {
+/// Reads a whole body of at most `limit` bytes, for which there is a `share` of what may be held.
+pub(crate) async fn read(mut body: impl Body + Unpin, limit: usize, share: &mut Share) -> Result<Bytes, Refusal> {
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(mut data) = frame.map_err(|_| Refusal::BadRequest)?.into_data() else { continue };
@@ -76,6 +76,7 @@ pub(crate) async fn read(mut body: impl Body + Unpin, limit: usize) -> Result<By
             read.extend_from_slice(chunk);
             data.advance(chunk.len());
         }
+        share.hold(read.capacity()).map_err(|_| Refusal::IntakeFull)?;
     }
     Ok(read.into())
 }

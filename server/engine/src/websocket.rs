@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use engine_link::{Above, DoubleEncoding};
+use engine_link::{Above, DoubleEncoding, Settings, Share};
 use engineioxide_core::{ProtocolVersion, Str};
 use http::Response;
 use http::request::Parts;
@@ -92,7 +92,7 @@ pub(crate) fn begin<H: EngineIoHandler>(engine: &Arc<EngineIo<H>>, parts: Parts,
     let socket = engine.begin(parts, dialect.protocol, Carrier::Websocket(outbox));
     let connection = &socket.connection;
     connection.tell([Packet::Open(engine.open_packet(connection))]);
-    let messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
+    let messages = Messages::new(wire.reader, wire.read, engine.config.max_message(), &connection.settings);
     // Made first, so that it ends the session even if the handler panics; polled last, so that the handler hears of the
     // session before it hears its packets.
     let running = run(engine.clone(), socket.clone(), messages);
@@ -129,7 +129,7 @@ async fn take_over<H: EngineIoHandler>(
     dialect: Dialect,
 ) {
     let connection = &socket.connection;
-    let mut messages = Messages::new(wire.reader, wire.read, engine.config.max_message());
+    let mut messages = Messages::new(wire.reader, wire.read, engine.config.max_message(), &connection.settings);
     let writer = Arc::new(wire.writer);
     let upgrading = Upgrading(connection);
     let agreement = async {
@@ -153,13 +153,31 @@ async fn take_over<H: EngineIoHandler>(
 }
 
 /// Closes a websocket for a session that has one already: there may be no second (Engine.IO protocol, "upgrade").
-async fn turn_away(wire: Wire, config: &EngineIoConfig) {
+async fn turn_away(mut wire: Wire, config: &EngineIoConfig) {
     let closing = async {
         if write_all(&wire.writer, frame::close(PROTOCOL_ERROR)).await.is_ok() {
-            Messages::new(wire.reader, wire.read, config.max_message()).discard().await;
+            discard(&mut wire.reader).await;
         }
     };
     tokio::time::timeout(config.upgrade_timeout, closing).await.ok();
+}
+
+/// Reads until the client has closed its side, or pauses: what is left unread when the socket is closed would break the
+/// connection, and take the close frame with it.
+async fn discard(reader: &mut wire::Reader) {
+    while tokio::time::timeout(LULL, read_away(reader)).await == Ok(true) {}
+}
+
+/// Reads, and whether there was something.
+async fn read_away(reader: &mut wire::Reader) -> bool {
+    std::future::poll_fn(|cx| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            let read = std::task::ready!(reader.poll_read(cx, &mut buffer));
+            Poll::Ready(read.is_ok() && !buffer.filled().is_empty())
+        })
+    })
+    .await
 }
 
 /// A session that is read. Where that ends, if only by a panic of the handler, the session does.
@@ -208,10 +226,19 @@ async fn write_all(writer: &Writer, mut bytes: Bytes) -> io::Result<()> {
 struct Messages {
     reader: wire::Reader,
     decoder: Decoder,
+    /// Of what may be held of messages that are not whole.
+    share: Share,
     /// What was read and not decoded yet.
     rest: Bytes,
     /// How the client encodes text, once that is known.
     encoding: Option<TextEncoding>,
+}
+
+/// The next message; where it is not whole yet, what there is of it takes a share of what may be held.
+fn decode(decoder: &mut Decoder, share: &mut Share, input: &mut &[u8]) -> Result<Option<Message>, Stop> {
+    let message = decoder.decode(input).map_err(Stop::Violation)?;
+    share.hold(decoder.held()).map_err(|_| Stop::IntakeFull)?;
+    Ok(message)
 }
 
 /// Why there are no more messages.
@@ -220,11 +247,13 @@ enum Stop {
     Closed(Option<u16>),
     Broken,
     Violation(Violation),
+    IntakeFull,
 }
 
 impl Messages {
-    fn new(reader: wire::Reader, read: Bytes, max_message: usize) -> Self {
-        Self { reader, decoder: Decoder::new(max_message), rest: read, encoding: None }
+    fn new(reader: wire::Reader, read: Bytes, max_message: usize, settings: &Settings) -> Self {
+        let (decoder, share) = (Decoder::new(max_message), settings.intake.share());
+        Self { reader, decoder, share, rest: read, encoding: None }
     }
 
     /// The next message. A message that came alone is decoded where it was read to.
@@ -244,13 +273,13 @@ impl Messages {
                     if input.is_empty() {
                         return Poll::Ready(Err(Stop::Closed(None)));
                     }
-                    match self.decoder.decode(&mut input) {
+                    match decode(&mut self.decoder, &mut self.share, &mut input) {
                         Ok(None) => {}
                         Ok(Some(message)) => {
                             self.rest = Bytes::copy_from_slice(input);
                             return Poll::Ready(Ok(message));
                         }
-                        Err(violation) => return Poll::Ready(Err(Stop::Violation(violation))),
+                        Err(stop) => return Poll::Ready(Err(stop)),
                     }
                 }
                 cx.waker().wake_by_ref();
@@ -260,27 +289,9 @@ impl Messages {
         .await
     }
 
-    /// Reads until the client has closed its side, or pauses: what is left unread when the socket is closed would break the
-    /// connection, and take the close frame with it.
-    async fn discard(&mut self) {
-        while tokio::time::timeout(LULL, self.read_away()).await == Ok(true) {}
-    }
-
-    /// Reads, and whether there was something.
-    async fn read_away(&mut self) -> bool {
-        std::future::poll_fn(|cx| {
-            SCRATCH.with_borrow_mut(|scratch| {
-                let mut buffer = ReadBuf::new(scratch);
-                let read = std::task::ready!(self.reader.poll_read(cx, &mut buffer));
-                Poll::Ready(read.is_ok() && !buffer.filled().is_empty())
-            })
-        })
-        .await
-    }
-
     fn decode_rest(&mut self) -> Result<Option<Message>, Stop> {
         let mut input = &self.rest[..];
-        let message = self.decoder.decode(&mut input).map_err(Stop::Violation)?;
+        let message = decode(&mut self.decoder, &mut self.share, &mut input)?;
         let decoded = self.rest.len() - input.len();
         self.rest.advance(decoded);
         if self.rest.is_empty() {
@@ -322,11 +333,23 @@ impl Messages {
             Stop::Broken => connection.end(DisconnectReason::TransportError.into(), Rest::Dropped),
             Stop::Violation(violation) => {
                 connection.close_with(DisconnectReason::PacketParsingError, violation.close_code());
-                self.discard().await;
+                discard(&mut self.reader).await;
+            }
+            Stop::IntakeFull => {
+                self.let_go();
+                connection.turn_away();
+                discard(&mut self.reader).await;
             }
         }
         connection.note_read();
     }
+
+    /// Forgets what has come of a message.
+    fn let_go(&mut self) {
+        self.decoder = Decoder::new(0);
+        self.share.hold(0).ok();
+    }
+
     async fn take<H: EngineIoHandler>(
         &mut self,
         engine: &EngineIo<H>,

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine_link::{Above, Companion, Cookie, Head, Settings};
+use engine_link::{Above, Companion, Cookie, Head, Intake, Settings};
 use tower::ServiceExt;
 
 use super::bundle;
@@ -29,7 +29,7 @@ pub struct Front {
 
 impl Front {
     pub fn new(app: App) -> Self {
-        let engine = Arc::new(engine_settings(&app.config.gateway));
+        let engine = Arc::new(engine_settings(&app.config.gateway, &app.intake));
         Self { bundle: bundle::routes(), engine, places: Places::new(&app), app }
     }
 
@@ -53,7 +53,7 @@ impl Front {
     }
 }
 
-fn engine_settings(config: &config::Gateway) -> Settings {
+fn engine_settings(config: &config::Gateway, intake: &Arc<Intake>) -> Settings {
     let cookie = Cookie { name: config.cookie.clone(), attributes: config.cookie_attributes.clone() };
     Settings {
         unnamed_protocol: config.unnamed_protocol.into(),
@@ -63,6 +63,7 @@ fn engine_settings(config: &config::Gateway) -> Settings {
         head: Head::Dropped,
         send_queue_bytes: config.send_queue_bytes.get(),
         write_timeout: config.write_timeout,
+        intake: intake.clone(),
     }
 }
 

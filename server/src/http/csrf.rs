@@ -98,7 +98,7 @@ pub async fn protect_pages(State(app): State<App>, request: Request, next: Next)
     if let Err(error) = check_source(&app, &parts) {
         return error.into_response();
     }
-    let bytes = match body::read(body, &app.config.http).await {
+    let bytes = match body::read(body, &app).await {
         Ok(bytes) => bytes,
         Err(error) => return error.into_response(),
     };

@@ -17,7 +17,7 @@ impl FromRequest<App> for Data {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (parts, body) = request.into_parts();
-        let bytes = body::read(body, &app.config.http).await?;
+        let bytes = body::read(body, app).await?;
         // As the original: nothing is a dictionary without fields, whatever it claims to be.
         if bytes.is_empty() {
             return Ok(Self(Map::new()));

@@ -20,7 +20,8 @@ pub fn router(app: App, connections: Connections) -> Router {
 
 async fn show(State((app, connections)): State<(App, Connections)>) -> Result<Response> {
     let (messages, message_bytes) = app.log.waiting();
-    let waiting = Waiting { messages, message_bytes, password_checks: app.passwords.waiting() };
+    let (password_checks, received_bytes) = (app.passwords.waiting(), app.intake.held());
+    let waiting = Waiting { messages, message_bytes, password_checks, received_bytes };
     let text = app.metrics.exposition(connections.census(), waiting).map_err(Error::Internal)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }

@@ -5,6 +5,7 @@ mod bad_requests;
 mod bursts;
 mod dialects;
 mod dismissal;
+mod half_sent;
 mod heartbeat;
 mod mutations;
 mod polling_dialects;

@@ -68,6 +68,12 @@ impl Websocket {
         self.0.send(Message::Frame(Frame::message(bytes, OpCode::Data(Data::Text), true))).await.unwrap();
     }
 
+    /// Sends the first of a text message's fragments.
+    pub async fn send_beginning(&mut self, text: &str) {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        self.0.send(Message::Frame(Frame::message(bytes, OpCode::Data(Data::Text), false))).await.unwrap();
+    }
+
     pub async fn read(&mut self) -> Heard {
         loop {
             match self.0.next().await {

@@ -4,11 +4,15 @@
 //! of the request that a socket began with. An engine that knows nothing of this crate ignores the one and leaves out the
 //! other, so that a server runs on either.
 
+mod intake;
+
 use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use intake::{Intake, IntakeFull, Share};
 
 /// The session that a request names by its query: the first `sid`. No client encodes it.
 pub fn session_of(query: &str) -> Option<&str> {
@@ -35,6 +39,8 @@ pub struct Settings {
     pub send_queue_bytes: usize,
     /// A client that has not taken a byte of what waits for it for this long is cut.
     pub write_timeout: Duration,
+    /// Where what clients have sent in part is counted. A client for which there is no room is cut.
+    pub intake: Arc<Intake>,
 }
 
 impl Default for Settings {
@@ -47,6 +53,7 @@ impl Default for Settings {
             head: Head::Kept,
             send_queue_bytes: 16 * 1024 * 1024,
             write_timeout: Duration::from_secs(20),
+            intake: Intake::new(usize::MAX),
         }
     }
 }
@@ -144,6 +151,8 @@ pub enum Cut {
     QueueFull,
     /// The client has not taken a byte for [`Settings::write_timeout`].
     Stalled,
+    /// Too much is half sent, by all clients together.
+    IntakeFull,
 }
 
 impl fmt::Display for Cut {
@@ -151,6 +160,7 @@ impl fmt::Display for Cut {
         f.write_str(match self {
             Self::QueueFull => "too much waits for it",
             Self::Stalled => "it takes nothing",
+            Self::IntakeFull => "too much is half sent, by all together",
         })
     }
 }

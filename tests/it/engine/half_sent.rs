@@ -1,0 +1,99 @@
+//! What clients have sent in part takes so much memory and no more, of all of them together: beyond it the engine cuts those
+//! who send much, and whoever merely chats goes on.
+
+use reqwest::StatusCode;
+use rstest::rstest;
+
+use crate::support::answer::Ask;
+use crate::support::app::Storage::{self, Postgres, Sqlite};
+use crate::support::app::{TestApp, start_with};
+use crate::support::person::Person;
+use crate::support::wire::{Eio, Heard, Transport, Wire, within_deadline};
+
+/// Room for two halves, and for nothing large beside them.
+const ROOM: [(&str, &str); 3] = [
+    ("NATTER_GATEWAY__MAX_HTTP_BUFFER_SIZE", "100000"),
+    ("NATTER_HTTP__MAX_BODY_BYTES", "100000"),
+    ("NATTER_HTTP__RECEIVE_BYTES", "200000"),
+];
+const HALF: usize = 90_000;
+const TRY_AGAIN_LATER: Option<u16> = Some(1013);
+
+async fn holds(app: &TestApp, bytes: impl Fn(usize) -> bool) {
+    within_deadline(async {
+        while !bytes(app.app.intake.held()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Two clients who begin large messages, and do not go on.
+async fn two_halves(app: &TestApp, person: &Person) -> [Wire; 2] {
+    let mut wires = [Wire::enter(app, person).await, Wire::enter(app, person).await];
+    for wire in &mut wires {
+        wire.websocket().send_beginning(&format!("42{}", "x".repeat(HALF))).await;
+    }
+    holds(app, |held| held > 2 * HALF).await;
+    wires
+}
+
+/// That the connection is closed, whatever was heard before.
+async fn closed_by(wire: &mut Wire) -> Option<u16> {
+    loop {
+        if let Heard::Closed(code) = wire.next().await {
+            return code;
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_sends_much_is_cut_where_all_have_sent_too_much_and_who_chats_goes_on(
+    #[values(Sqlite, Postgres)] storage: Storage,
+) {
+    let app = start_with(storage, &ROOM).await;
+    let (alice, bob) = (Person::join(&app, "alice").await, Person::join(&app, "bob").await);
+    let mut chats = Wire::enter(&app, &alice).await;
+    let halves = two_halves(&app, &bob).await;
+
+    let mut third = Wire::enter(&app, &bob).await;
+    third.websocket().send_beginning(&format!("42{}", "x".repeat(HALF))).await;
+    assert_eq!(closed_by(&mut third).await, TRY_AGAIN_LATER);
+    let mut attaches = Wire::enter(&app, &bob).await;
+    attaches
+        .send("452-[\"client-sent-message\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]")
+        .await;
+    attaches.websocket().send_binary(&[0; 16_384]).await;
+    assert_eq!(closed_by(&mut attaches).await, TRY_AGAIN_LATER);
+    within_deadline(async {
+        while app.app.metrics.slow_sockets.get() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut polls = Wire::connect(&app, Eio::V4, Transport::Polling).await;
+    let answer = polls.polling().post("4".repeat(HALF)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(chats.post("goes on").await, 1);
+    drop(halves);
+
+    holds(&app, |held| held == 0).await;
+    let large = alice.post(&app, "/api/messages/").json(&serde_json::json!({ "message": "x".repeat(HALF) }));
+    let refused = r#"{"message":["The message is too long."]}"#;
+    assert_eq!(large.answer().await.said(), (400, refused), "there is room again");
+}
+
+#[rstest]
+#[tokio::test]
+async fn large_requests_wait_where_all_have_sent_too_much(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start_with(storage, &ROOM).await;
+    let (alice, bob) = (Person::join(&app, "alice").await, Person::join(&app, "bob").await);
+    let _halves = two_halves(&app, &bob).await;
+    let say = |text: &str| alice.post(&app, "/api/messages/").json(&serde_json::json!({ "message": text }));
+    let answer = say(&"x".repeat(HALF)).answer().await;
+    assert_eq!(answer.said(), (429, r#"{"detail":"Request was throttled. Expected available in 1 second."}"#));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(app.app.metrics.rate_limits("received"), 1);
+    assert_eq!(say("goes on").answer().await.status, 201);
+}

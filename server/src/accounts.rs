@@ -75,9 +75,14 @@ pub struct ProfileChange {
 
 /// # Errors
 /// [`Error::Invalid`] where the password is too weak or the e-mail is taken.
-pub async fn sign_up(app: &App, new: SignUp) -> Result<User> {
+pub async fn sign_up(app: &App, new: SignUp, address: IpAddr) -> Result<User> {
     let new = prepare(app, new).await?;
-    user::insert(app.database.write(), new).await
+    let transaction = app.database.begin().await?;
+    let user = user::insert(&transaction, new).await?;
+    // From here it is the owner who signs in first.
+    familiar_network::note(&transaction, user.id, address).await?;
+    transaction.commit().await?;
+    Ok(user)
 }
 
 /// Somebody who may be stored as they are: their password is good, and hashed.

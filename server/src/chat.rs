@@ -31,6 +31,10 @@ pub const MAX_CLIENT_OFFSET_BYTES: usize = 128;
 /// The longest name of a conversation.
 pub const MAX_NAME_CHARACTERS: usize = 80;
 
+/// The longest page of history, in bytes of text, however many messages that is: as JSON it may be six times as long, and
+/// waits until it is read.
+const MAX_PAGE_BYTES: usize = 256 * 1024;
+
 /// Where to read the history.
 #[derive(Clone, Copy, Debug)]
 pub enum From {
@@ -90,6 +94,17 @@ fn counted(app: &App, mut post: Post) -> Post {
 fn count(app: &App, author: UserId) -> Result<(), Refusal> {
     app.rates.messages.count(&author).map_err(|wait| {
         app.metrics.rate_limited("messages");
+        Refusal::Throttled { seconds: wait.as_secs() + 1 }
+    })
+}
+
+/// Counts whatever somebody does beside posting.
+///
+/// # Errors
+/// [`Refusal::Throttled`] where it is too much in a short time.
+pub fn count_event(app: &App, user: UserId) -> Result<(), Refusal> {
+    app.rates.events.count(&user).map_err(|wait| {
+        app.metrics.rate_limited("events");
         Refusal::Throttled { seconds: wait.as_secs() + 1 }
     })
 }
@@ -164,6 +179,7 @@ pub async fn edit(
     text: String,
 ) -> Result<Message, Refusal> {
     check_text(app, &text)?;
+    count_event(app, author)?;
     change(app, author, conversation, seq, Change::Edited(text)).await
 }
 
@@ -172,6 +188,7 @@ pub async fn edit(
 /// # Errors
 /// As [`edit`].
 pub async fn delete(app: &App, author: UserId, conversation: ConversationId, seq: i64) -> Result<Message, Refusal> {
+    count_event(app, author)?;
     change(app, author, conversation, seq, Change::Deleted { by: author }).await
 }
 
@@ -246,7 +263,7 @@ async fn is_in(db: &impl sea_orm::ConnectionTrait, user: UserId, id: Conversatio
     Ok(id == EVERYONE || member::find(db, id, user).await?.is_some())
 }
 
-/// At most `limit` messages of the history.
+/// At most `limit` messages of the history, and fewer where they are long.
 pub async fn history(app: &App, id: ConversationId, from: From, limit: u64) -> Result<Page> {
     let db = app.database.read();
     // One more than asked for tells whether there is more.
@@ -255,7 +272,13 @@ pub async fn history(app: &App, id: ConversationId, from: From, limit: u64) -> R
         From::Before(seq) => (message::before(db, id, seq, limit + 1).await?, limit),
         From::After(seq) => (message::after(db, id, seq, limit + 1).await?, limit),
     };
-    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+    let mut bytes = 0;
+    let fitting = messages.iter().take_while(|message| {
+        bytes += message.line.len();
+        bytes <= MAX_PAGE_BYTES
+    });
+    // One at least, so that whoever turns pages gets on.
+    let keep = usize::try_from(keep).unwrap_or(usize::MAX).min(fitting.count().max(1));
     let has_more = messages.len() > keep;
     messages.truncate(keep);
     Ok(match from {
@@ -362,6 +385,7 @@ async fn seen(app: &App, user: UserId, id: ConversationId) -> Result<(Conversati
 
 /// Opens a room; who opens it is in it, and owns it.
 pub async fn open_room(app: &App, user: &User, kind: Room, name: String) -> Result<Summary> {
+    count_event(app, user.id)?;
     let transaction = app.database.begin().await?;
     let room = conversation::insert(&transaction, kind.into(), name, user.id).await?;
     member::insert(&transaction, room.id, user.id, 0).await?;
@@ -392,6 +416,7 @@ impl std::convert::From<Room> for Kind {
 /// # Errors
 /// [`Error::Invalid`] where there is no such person.
 pub async fn open_direct(app: &App, user: &User, email: &str) -> Result<Summary> {
+    count_event(app, user.id)?;
     let other = person(app, "email", email).await?;
     if other.id == user.id {
         return Err(Error::invalid("email", "A direct conversation is with somebody else."));
@@ -437,6 +462,7 @@ async fn check_memberships(app: &App, db: &impl sea_orm::ConnectionTrait, user: 
 /// # Errors
 /// [`Error::NotFound`] where there is no such room for this user.
 pub async fn join(app: &App, user: &User, id: ConversationId) -> Result<Summary> {
+    count_event(app, user.id)?;
     let (conversation, member) = seen(app, user.id, id).await?;
     if member.is_none() && conversation.kind == Kind::Open {
         add(app, &conversation, user.id, None).await?;
@@ -449,6 +475,7 @@ pub async fn join(app: &App, user: &User, id: ConversationId) -> Result<Summary>
 /// # Errors
 /// [`Error::PermissionDenied`] where it takes nobody in from others.
 pub async fn invite(app: &App, user: &User, id: ConversationId, email: &str) -> Result<User> {
+    count_event(app, user.id)?;
     let (conversation, member) = seen(app, user.id, id).await?;
     if member.is_none() || !matches!(conversation.kind, Kind::Open | Kind::Invitation) {
         return Err(Error::PermissionDenied);
@@ -484,6 +511,7 @@ async fn add(app: &App, conversation: &Conversation, user: UserId, by: Option<Us
 /// # Errors
 /// [`Error::PermissionDenied`] for others' rooms, and conversations that are for good.
 pub async fn remove(app: &App, user: &User, id: ConversationId, member: UserId) -> Result<()> {
+    count_event(app, user.id)?;
     let (conversation, own) = seen(app, user.id, id).await?;
     let is_room = matches!(conversation.kind, Kind::Open | Kind::Invitation);
     let may = member == user.id && own.is_some() || conversation.owner_id == Some(user.id);
@@ -503,6 +531,7 @@ pub async fn remove(app: &App, user: &User, id: ConversationId, member: UserId) 
 
 /// Gives a room that one owns another name.
 pub async fn rename(app: &App, user: &User, id: ConversationId, name: String) -> Result<Summary> {
+    count_event(app, user.id)?;
     let (conversation, _) = seen(app, user.id, id).await?;
     if conversation.owner_id != Some(user.id) || conversation.kind == Kind::Direct {
         return Err(Error::PermissionDenied);
@@ -523,6 +552,7 @@ pub async fn members(app: &App, user: &User, id: ConversationId, offset: u64, li
 
 /// Notes that a user has read a conversation up to `seq`, at most to its end.
 pub async fn mark_read(app: &App, user: UserId, id: ConversationId, seq: i64) -> Result<i64> {
+    count_event(app, user)?;
     let (conversation, member) = seen(app, user, id).await?;
     let seq = seq.clamp(0, conversation.last_seq);
     let db = app.database.write();

@@ -15,6 +15,7 @@ use figment::error::{Actual, Kind};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Tag, Value};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use crate::http::base_url::AllowedOrigins;
 use crate::http::peer::{ProxyHeaders, TrustedProxies};
@@ -38,8 +39,10 @@ const NAMED: [(&str, &str); 8] = [
 /// Settings that may be given as the name of a file that holds them, by an environment name that ends in `_FILE`.
 const SECRETS: [&str; 2] = ["DATABASE_URL", "NATTER_SECRET"];
 
-/// Seven parameters each, of the 32,766 that SQLite takes.
-const MAX_BATCH: usize = 4096;
+/// Each author of a batch whose messages have names is a term of one expression, of the 1,000 that SQLite takes.
+const MAX_BATCH: usize = 900;
+/// Of what is counted while it waits.
+const MAX_WAITING: usize = Semaphore::MAX_PERMITS;
 
 const MASK: &str = "********";
 
@@ -280,7 +283,7 @@ impl Config {
             "chat.max_message_bytes must not exceed gateway.maxHttpBufferSize: such a message could never arrive"
         );
         // Up to twice its size is held of what arrives.
-        let largest = 2 * gateway.max_http_buffer_size.get().max(self.http.max_body_bytes);
+        let largest = gateway.max_http_buffer_size.get().max(self.http.max_body_bytes).saturating_mul(2);
         ensure!(
             largest <= self.http.receive_bytes,
             "http.receive_bytes must be twice as much as gateway.maxHttpBufferSize and http.max_body_bytes: else what they let in \
@@ -294,6 +297,12 @@ impl Config {
             chat.recent_messages <= gateway.send_queue && chat.recent_bytes <= gateway.send_queue_bytes,
             "chat.recent_messages and chat.recent_bytes must not exceed gateway.sendQueue and gateway.sendQueueBytes: a \
              replay would overflow it"
+        );
+        ensure!(
+            [chat.queue_bytes, chat.queue_messages, self.accounts.password_queue, self.accounts.reset_queue]
+                .iter()
+                .all(|queue| queue.get() <= MAX_WAITING),
+            "chat.queue_bytes, chat.queue_messages, accounts.password_queue and accounts.reset_queue must not exceed {MAX_WAITING}"
         );
         ensure!(
             chat.batch_messages.get() <= MAX_BATCH,
@@ -486,6 +495,9 @@ mod tests {
             ("NATTER_SECRET", "short", "NATTER_SECRET"),
             ("RUST_LOG", "natter=loud", "RUST_LOG"),
             ("NATTER_CHAT__REPLAY_LIMIT", "0", "chat.replay_limit"),
+            ("NATTER_CHAT__QUEUE_BYTES", "9223372036854775807", "chat.queue_bytes"),
+            ("NATTER_CHAT__BATCH_MESSAGES", "901", "chat.batch_messages"),
+            ("NATTER_HTTP__RECEIVE_BYTES", "1999999", "http.receive_bytes"),
             ("NATTER_CHAT__MAX_MESSAGE_BYTES", "2000000", "chat.max_message_bytes"),
         ];
         for (name, text, expected) in cases {

@@ -11,12 +11,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use natter_migration::Migrator;
 use sea_orm::sqlx;
-use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
+use sea_orm::sqlx::{ConnectOptions, Connection, SqliteConnection};
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
@@ -25,8 +25,12 @@ use sea_orm_migration::MigratorTrait;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::error;
+
 /// How long a statement waits for a connection, or for another writer of the same SQLite file.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the database may take for what others wait behind.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 const SQLITE_READERS: u32 = 4;
 /// Whoever commits behind so many pages of 4 KiB in the journal writes them into the database file, while others wait. Most of
 /// them are the same few pages, so that eight times SQLite's 1,000 cost little more.
@@ -73,6 +77,7 @@ impl Database {
         let pool = |connections| {
             // A file in this process does not go away: asking whether it is still there would double the way to it.
             let options = SqlitePoolOptions::new().test_before_acquire(false);
+            let options = options.after_release(|connection, _| Box::pin(is_sound(connection)));
             options.max_connections(connections).acquire_timeout(PATIENCE)
         };
         let context = || format!("the database file {} cannot be opened", path.display());
@@ -169,6 +174,15 @@ const SQLITE_PASSING: [u32; 4] = [5, 6, 10, 13];
 /// resources, databases and servers that take no connections, locks, operators who intervene, and files that fail.
 const POSTGRES_PASSING: [&str; 7] = ["08", "40", "53", "55000", "55P03", "57P", "58"];
 
+/// Work that others wait behind: a database whose machine is gone without a word would never answer.
+///
+/// # Errors
+/// As the work's, or that it takes too long. It may be done all the same.
+pub async fn in_time<T>(work: impl Future<Output = error::Result<T>>) -> error::Result<T> {
+    let late = |_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into());
+    timeout(ANSWER_PATIENCE, work).await.unwrap_or_else(late)
+}
+
 /// Whether the database is away, locked or full: nothing is wrong with what it was asked, and it may be well again soon.
 pub fn is_passing(error: &DbErr) -> bool {
     let error = match error {
@@ -211,6 +225,16 @@ fn sqlite_file(url: &str, data_dir: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(path.into()))
 }
 
+/// Whether a connection may be used again. Where the disk is full, SQLite rolls back by itself, and its driver takes that for a
+/// transaction that goes on: what it did from then on would be committed by nobody.
+async fn is_sound(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    if connection.is_in_transaction() {
+        // A rollback may be on its way.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
 /// # Errors
 /// Where no database can be at `url`.
 pub fn check_url(url: &str) -> Result<()> {
@@ -236,11 +260,12 @@ impl Claim {
     /// Where another server has it.
     pub fn take(url: &str, data_dir: &Path) -> Result<Self> {
         let Some(path) = sqlite_file(url, data_dir)? else { return Ok(Self(None)) };
+        // By whatever link it is reached.
+        let path = path.canonicalize().unwrap_or(path);
         // A file of its own: a lock on the database itself would be SQLite's, which drops it when any of its files is closed.
-        let mut lock = path.clone().into_os_string();
-        lock.push(".lock");
-        let file = create_private(Path::new(&lock))
-            .with_context(|| format!("the lock file {} cannot be created", Path::new(&lock).display()))?;
+        let lock = lock_of(&path);
+        let file =
+            create_private(&lock).with_context(|| format!("the lock file {} cannot be created", lock.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(Some(file))),
             Err(TryLockError::WouldBlock) => bail!(
@@ -250,6 +275,12 @@ impl Claim {
             Err(TryLockError::Error(error)) => Err(error).context("the database file cannot be locked"),
         }
     }
+}
+
+fn lock_of(database: &Path) -> PathBuf {
+    let mut lock = database.as_os_str().to_owned();
+    lock.push(".lock");
+    lock.into()
 }
 
 #[cfg(test)]

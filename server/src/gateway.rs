@@ -117,6 +117,8 @@ impl<A: Adapter> Context<A> {
             if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
                 session.forget_deadline();
             }
+            // Who has said goodbye keeps no place by its transport: there is no other namespace.
+            disconnect::close(&socket);
             std::future::ready(())
         });
     }

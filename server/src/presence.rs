@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::accounts::UserId;
-use crate::database::Database;
+use crate::database::{Database, in_time};
 use crate::error::Result;
 use crate::event::{Event, Events};
 
@@ -140,7 +140,7 @@ impl Keeper {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0_u32.. {
             interval.tick().await;
-            if let Err(error) = self.look(turn % REFRESH == 0).await {
+            if let Err(error) = in_time(self.look(turn % REFRESH == 0)).await {
                 tracing::error!(%error, "who is here could not be noted");
             }
         }

@@ -320,7 +320,7 @@ impl Acceptor {
                 if names_its_host(&request) {
                     router.oneshot(request).await
                 } else {
-                    Ok(Error::Malformed("The request names no host, or several.".into()).into_response())
+                    Ok(Error::Malformed("The request names no host, or no single one.".into()).into_response())
                 }
             }
         });
@@ -334,11 +334,14 @@ impl Acceptor {
     }
 }
 
-/// As RFC 9112 demands it of HTTP/1.1 (section 3.2): what is named twice, a proxy may read otherwise.
+/// As RFC 9112 demands it of HTTP/1.1 (section 3.2): what is named twice, a proxy may read otherwise. And nobody's name
+/// belongs before a host.
 fn names_its_host<B>(request: &hyper::Request<B>) -> bool {
-    match request.headers().get_all(header::HOST).iter().count() {
-        0 => request.version() < Version::HTTP_11,
-        count => count == 1,
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => !host.as_bytes().contains(&b'@'),
+        (Some(_), Some(_)) => false,
     }
 }
 

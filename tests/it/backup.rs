@@ -135,10 +135,10 @@ async fn a_backup_is_one_file_for_its_owner_and_replaces_none_unless_told_to() {
     assert_eq!(outcome.done(), format!("Copying …\nChecking …\nThe backup is {file}, {size}.00 KiB.\n"));
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
-    fs::write(&file, "mine").unwrap();
+    fs::write(&file, "").unwrap();
     let refused = place.natter(&["backup", &file]).await;
     assert_eq!(refused.failed(), format!("natter: {file} is there already\n"));
-    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    assert_eq!(fs::read(&file).unwrap(), b"");
     place.natter(&["backup", "--force", &file]).await.done();
     place.natter(&["restore", &file]).await.done();
     let drafts: Vec<_> = place.files().into_iter().filter(|name| name.contains("draft")).collect();
@@ -156,6 +156,21 @@ async fn what_is_no_regular_file_is_not_replaced() {
         assert_eq!(refused.failed(), format!("natter: {there} is there, and no regular file\n"));
         assert!(!fs::symlink_metadata(&there).unwrap().is_file());
     }
+}
+
+#[tokio::test]
+async fn only_a_backup_or_an_empty_file_is_replaced() {
+    let place = Place::with_database().await;
+    let (older, empty, letter) = (place.name("older"), place.name("empty"), place.name("letter"));
+    place.natter(&["backup", &older]).await.done();
+    fs::write(&empty, "").unwrap();
+    fs::write(&letter, "dear ann").unwrap();
+    for file in [&older, &empty] {
+        place.natter(&["backup", "--force", file]).await.done();
+    }
+    let refused = place.natter(&["backup", "--force", &letter]).await;
+    assert_eq!(refused.failed(), format!("natter: {letter} is there, and no backup\n"));
+    assert_eq!(fs::read_to_string(&letter).unwrap(), "dear ann");
 }
 
 #[tokio::test]

@@ -74,11 +74,17 @@ async fn a_body_that_is_announced_as_too_large_is_not_asked_for(#[values(Sqlite,
 async fn a_request_names_one_host(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start(storage).await;
     let one = "Host: ref.example\r\n";
+    let named = "Host: ann:secret@ref.example\r\n";
     let two = "Host: ref.example\r\nHost: other.example\r\n";
     for path in ["/login/", "/health", "/socket.io/?EIO=4&transport=polling"] {
-        for (version, hosts, status) in
-            [("1.1", "", 400), ("1.1", two, 400), ("1.0", two, 400), ("1.1", one, 200), ("1.0", "", 200)]
-        {
+        for (version, hosts, status) in [
+            ("1.1", "", 400),
+            ("1.1", two, 400),
+            ("1.0", two, 400),
+            ("1.1", named, 400),
+            ("1.1", one, 200),
+            ("1.0", "", 200),
+        ] {
             let answer = answer_to(&app, &format!("GET {path} HTTP/{version}\r\n{hosts}\r\n")).await;
             assert!(answer.starts_with(&format!("HTTP/{version} {status} ")), "{path} {version} {hosts}: {answer}");
         }

@@ -330,7 +330,7 @@ async fn the_socket_does_all_that_the_api_does(#[values(Sqlite, Postgres)] stora
         ("open-conversation", json!({ "kind": 1 }), "invalid"),
         ("join-conversation", json!({ "conversation": 999 }), "not-found"),
         ("client-sent-message", json!({ "conversation": 999, "message": "x" }), "forbidden"),
-        ("client-sent-message", json!({ "conversation": "x", "message": "x" }), "forbidden"),
+        ("client-sent-message", json!({ "conversation": "x", "message": "x" }), "invalid"),
         ("mark-read", json!({ "conversation": i64::MIN, "seq": i64::MAX }), "not-found"),
     ] {
         let answer = a.ask(event, &payload).await;

@@ -38,6 +38,25 @@ async fn talker(app: &TestApp, messages: i64) -> Person {
 
 #[rstest]
 #[tokio::test]
+async fn a_page_of_long_messages_has_fewer_of_them(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start(storage).await;
+    let ann = Person::join(&app, "ann").await;
+    for _ in 0..20 {
+        assert_eq!(say(&app, &ann, "x".repeat(16_384)).await.status, 201);
+    }
+    let newest = read(&app, &ann, PATH).await;
+    assert_eq!(seqs(&newest), (6..=20).rev().collect::<Vec<_>>());
+    let older = read(&app, &ann, newest["next"].as_str().unwrap()).await;
+    assert_eq!(seqs(&older), [5, 4, 3, 2, 1]);
+    assert_eq!(older["next"], Value::Null);
+    let oldest = read(&app, &ann, &format!("{PATH}?after=0")).await;
+    assert_eq!(seqs(&oldest), (1..=15).rev().collect::<Vec<_>>());
+    let newer = read(&app, &ann, oldest["previous"].as_str().unwrap()).await;
+    assert_eq!(seqs(&newer), [20, 19, 18, 17, 16]);
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_message_is_answered_as_everybody_sees_it(#[values(Sqlite, Postgres)] storage: Storage) {
     let app = start(storage).await;
     let ann = Person::join(&app, "ann").await;

@@ -124,7 +124,8 @@ async fn many_addresses_together_try_an_account_no_more_often_than_one(
     let app = start_with(storage, &FEW_FOR_AN_ACCOUNT).await;
     for name in ["ann", "bob"] {
         let account = json!({ "email": format!("{name}@ref.example"), "password": PASSWORD });
-        assert_eq!(app.post("/api/users/").json(&account).answer().await.status, 201);
+        let sign_up = app.post("/api/users/").header("X-Forwarded-For", "203.0.113.1").json(&account);
+        assert_eq!(sign_up.answer().await.status, 201);
     }
     let addresses: Vec<_> = (1..=6).map(|number| format!("198.51.100.{number}")).collect();
     let clients: Vec<_> = addresses.iter().map(|address| Client { app: &app, address }).collect();
@@ -171,6 +172,41 @@ async fn nobody_is_shut_out_where_they_have_signed_in_lately(
     }
     app.execute("UPDATE familiar_networks SET last_sign_in_at = '2001-01-01 00:00:00+00:00'").await;
     assert_eq!(home.sign_in("ann@ref.example", PASSWORD).await.status, 429, "that was long ago");
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_changes_too_much_waits_at_every_door(#[values(Sqlite, Postgres)] storage: Storage) {
+    let settings = [
+        ("NATTER_RATE_LIMITS", "on"),
+        ("NATTER_GATEWAY__EVENTS_PER_SECOND", "1"),
+        ("NATTER_GATEWAY__EVENTS_BURST", "3"),
+    ];
+    let app = start_with(storage, &settings).await;
+    let (ann, bob) = (Person::join(&app, "ann").await, Person::join(&app, "bob").await);
+    let edit =
+        |person: &Person| person.request(&app, Method::PATCH, "/api/messages/1/").json(&json!({ "message": "b" }));
+    assert_eq!(ann.post(&app, "/api/messages/").json(&json!({ "message": "a" })).answer().await.status, 201);
+    while edit(&ann).answer().await.status == 200 {}
+    let answer = edit(&ann).answer().await;
+    assert_eq!((answer.status, answer.header("retry-after").is_some()), (429, true));
+    let room = json!({ "kind": "open", "name": "room" });
+    assert_eq!(ann.post(&app, "/api/conversations/").json(&room).answer().await.status, 429);
+    assert_eq!(edit(&bob).answer().await.status, 403, "others are served");
+    assert!(app.app.metrics.rate_limits("events") >= 3);
+}
+
+#[rstest]
+#[tokio::test]
+async fn nobody_is_shut_out_where_they_have_signed_up(#[values(Sqlite, Postgres)] storage: Storage) {
+    let app = start_with(storage, &FEW_FOR_AN_ACCOUNT).await;
+    let account = json!({ "email": "ann@ref.example", "password": PASSWORD });
+    let sign_up = app.post("/api/users/").header("X-Forwarded-For", "192.0.2.1").json(&account);
+    assert_eq!(sign_up.answer().await.status, 201);
+    let stranger = Client { app: &app, address: "198.51.100.1" };
+    while stranger.sign_in("ann@ref.example", "wrong").await.status == 400 {}
+    let home = Client { app: &app, address: "192.0.2.1" };
+    assert_eq!(home.sign_in("ann@ref.example", PASSWORD).await.status, 201);
 }
 
 #[rstest]

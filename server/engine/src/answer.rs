@@ -36,7 +36,11 @@ impl Refusal {
             Self::IntakeFull => return closing(StatusCode::TOO_MANY_REQUESTS),
             Self::WebsocketVersion => {
                 let mut answer = closing(StatusCode::UPGRADE_REQUIRED);
-                answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                let headers = answer.headers_mut();
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                // RFC 9110, section 15.5.22.
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close, upgrade"));
                 return answer;
             }
         };

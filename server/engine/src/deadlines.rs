@@ -105,7 +105,7 @@ struct Heartbeat {
     deadline: Instant,
     /// When we have pinged, if an answer is looked for at the deadline.
     pinged: Option<Instant>,
-    /// It has been given time once, after the server had stood still.
+    /// It has been given time once, after the server had stood still, and has not been heard since.
     is_spared: bool,
 }
 
@@ -126,6 +126,7 @@ impl Heartbeat {
         match (connection.protocol, self.pinged) {
             (ProtocolVersion::V3, _) if heard + patience > self.deadline => {
                 self.deadline = heard + patience;
+                self.is_spared = false;
             }
             (ProtocolVersion::V4, None) => {
                 // Where the whole server stood still, the client has the same time to answer.
@@ -139,7 +140,7 @@ impl Heartbeat {
             }
             // To the millisecond, in which it is kept.
             (ProtocolVersion::V4, Some(pinged)) if heard + Duration::from_millis(1) > pinged => {
-                self.pinged = None;
+                (self.pinged, self.is_spared) = (None, false);
                 // Clients count from one ping to the next, whatever they send between them.
                 self.deadline = pinged + config.ping_interval;
             }

@@ -232,7 +232,7 @@ async fn sign_up(
     let text = |name: &str| data.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let next = text("next");
     accounts::count_attempt(&app, "sign-up", origin.address)?;
-    let signed_up = async { accounts::sign_up(&app, routes::sign_up_from(&data)?).await }.await;
+    let signed_up = async { accounts::sign_up(&app, routes::sign_up_from(&data)?, origin.address).await }.await;
     match signed_up {
         Ok(user) => enter(&app, browser, &user, &origin, &next).await,
         Err(Error::Invalid(invalid)) => {

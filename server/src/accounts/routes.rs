@@ -59,7 +59,7 @@ async fn sign_up(
 ) -> Result<Response> {
     let new = sign_up_from(&data)?;
     accounts::count_attempt(&app, "sign-up", address)?;
-    accounts::sign_up(&app, new).await?;
+    accounts::sign_up(&app, new, address).await?;
     Ok(api::empty(StatusCode::CREATED))
 }
 

@@ -160,7 +160,7 @@ pub async fn rename(transaction: &impl ConnectionTrait, id: ConversationId, name
     Ok(())
 }
 
-/// A page of the conversations that a user is in or may join, in the order of their names; and how many there are.
+/// A page of the conversations that a user is in or may join, those first that are older; and how many there are.
 pub async fn visible_to(
     db: &impl ConnectionTrait,
     user: UserId,

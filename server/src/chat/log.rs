@@ -16,7 +16,7 @@ use super::message::{self, Message, Named, NewMessage};
 use super::{member, to_microseconds};
 use crate::accounts::UserId;
 use crate::config::Chat;
-use crate::database::Database;
+use crate::database::{Database, in_time};
 use crate::error::Result;
 use crate::event::{Event, Events};
 use crate::metrics::Metrics;
@@ -170,7 +170,7 @@ impl Writer {
         for post in posts {
             lanes.entry(post.conversation).or_default().push(post);
         }
-        match self.commit(&lanes).await {
+        match in_time(self.commit(&lanes)).await {
             Ok(committed) => {
                 for (posts, Committed { new, results }) in lanes.into_values().zip(committed) {
                     self.metrics.posted_messages.inc_by(new.len() as u64);

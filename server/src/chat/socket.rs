@@ -9,6 +9,7 @@ use super::{ConversationId, EVERYONE, Message, Post, Refusal, Reply, Summary};
 use crate::accounts::{self, Identity, User, UserId};
 use crate::app::App;
 use crate::chat;
+use crate::database::in_time;
 use crate::error::Result;
 use crate::http::fields::{Fields, Text, whole_number};
 
@@ -113,6 +114,11 @@ pub enum Request {
 }
 
 impl Request {
+    /// Whether it is counted where it is done: see [`chat::count_event`].
+    pub fn is_counted_when_done(self) -> bool {
+        !matches!(self, Self::ListConversations | Self::WhoIsHere)
+    }
+
     pub fn named(event: &str) -> Option<Self> {
         Some(match event {
             "edit-message" => Self::EditMessage,
@@ -138,7 +144,7 @@ pub async fn answer<A: Adapter>(
     payload: &Value,
     ack: Option<AckSender<A>>,
 ) {
-    let answer = match perform(app, caller, request, payload).await {
+    let answer = match in_time(perform(app, caller, request, payload)).await {
         Ok(Value::Object(answer)) => {
             Value::Object(std::iter::once(("ok".to_owned(), Value::Bool(true))).chain(answer).collect())
         }

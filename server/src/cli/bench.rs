@@ -86,7 +86,10 @@ pub async fn run(options: Options) -> Result<()> {
     interruption.abort();
     super::say(&report.to_string())?;
     if report.talk.is_some_and(|talk| talk.deliveries == 0) {
-        super::say("Nobody heard anything. Does the server want clients to authenticate (--user, --token)?\n")?;
+        super::say(
+            "Nobody heard anything. Does the server want clients to authenticate (--user, --token), or do its limits (Natter's \
+             NATTER_RATE_LIMITS) refuse so much?\n",
+        )?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use tempfile::{NamedTempFile, TempDir};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{Claim, PATIENCE, sqlite_code, sqlite_file};
+use super::{Claim, PATIENCE, lock_of, sqlite_code, sqlite_file};
 
 /// How often somebody who waits is told how far it is.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -70,9 +70,7 @@ pub async fn back_up(
     let Some(database) = sqlite_file(url, data_dir)? else { bail!(dump_command(url, file)?) };
     ensure!(existing == Existing::Replaced || !file.exists(), "{} is there already", file.display());
     ensure!(!is_same(&database, file), "{} is the database itself", file.display());
-    // A device, or what a link leads to, is not what would be replaced by the name.
-    let is_other = file.symlink_metadata().is_ok_and(|there| !there.is_file());
-    ensure!(!is_other, "{} is there, and no regular file", file.display());
+    check_replaced(&database, file).await?;
     let draft = copy(&database, folder_of(file), watch).await?;
     let size = draft.file.as_file().metadata()?.len();
     let named = match existing {
@@ -104,6 +102,20 @@ pub async fn restore(
     let draft = copy(file, folder_of(&database), watch).await?;
     watch(Step::Replacing);
     replace(&database, draft).await
+}
+
+/// That what would be replaced is an older backup, or empty, and not what a server lives from.
+async fn check_replaced(database: &Path, file: &Path) -> Result<()> {
+    let Ok(there) = file.symlink_metadata() else { return Ok(()) };
+    // A device, or what a link leads to, is not what would be replaced by the name.
+    ensure!(there.is_file(), "{} is there, and no regular file", file.display());
+    ensure!(!is_same(&lock_of(database), file), "{} is the lock of the database", file.display());
+    let is_ours = match open(file).await {
+        Ok(mut existing) => know(&mut existing).await.is_ok(),
+        Err(_) => false,
+    };
+    ensure!(there.len() == 0 || is_ours, "{} is there, and no backup", file.display());
+    Ok(())
 }
 
 /// A copy that has no name of its own yet, with the folder in which SQLite writes it. Both are removed with the handle.

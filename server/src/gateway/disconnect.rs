@@ -37,7 +37,7 @@ fn silence<A: Adapter>(socket: &SocketRef<A>) {
 }
 
 /// The stock engine closes no transport; its clients do when they are dismissed, or when it has not heard of them.
-fn close<A: Adapter>(socket: &SocketRef<A>) {
+pub fn close<A: Adapter>(socket: &SocketRef<A>) {
     if let Some(link) = link(socket) {
         link.close();
     }

@@ -22,6 +22,7 @@ use crate::accounts::revocation::Revocation;
 use crate::accounts::{TokenId, UserId};
 use crate::app::App;
 use crate::chat::{self, ConversationId, EVERYONE, Message, Reach};
+use crate::database::in_time;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::presence::Person;
@@ -236,7 +237,7 @@ impl<A: Adapter> FanOut<A> {
     }
 
     async fn bring_up_to_date(&mut self, id: ConversationId) -> Result<()> {
-        let reach = chat::reach(&self.app, id).await?;
+        let reach = in_time(chat::reach(&self.app, id)).await?;
         self.catch_up(reach, true).await
     }
 
@@ -277,12 +278,12 @@ impl<A: Adapter> FanOut<A> {
         if id == EVERYONE {
             return Ok(());
         }
-        let reach = chat::reach(&self.app, id).await?;
+        let reach = in_time(chat::reach(&self.app, id)).await?;
         if self.lanes.get(&id).is_some_and(|lane| lane.version == reach.version) {
             // Told already: by whoever has changed it, or by the watch.
             return Ok(());
         }
-        let members = chat::member_ids(&self.app, id).await?;
+        let members = in_time(chat::member_ids(&self.app, id)).await?;
         // Nobody is let in meanwhile: whoever is not seen here is let in later, and may have to look again.
         let sockets: Vec<_> = self.io.to(attentive(EVERYONE)).sockets().into_iter().filter_map(listener).collect();
         for (socket, session, user) in sockets {
@@ -328,7 +329,7 @@ impl<A: Adapter> FanOut<A> {
         if missing.is_empty() {
             return Ok(());
         }
-        for reach in chat::reaches(&self.app, missing).await? {
+        for reach in in_time(chat::reaches(&self.app, missing)).await? {
             self.lanes.insert(reach.id, Lane::new(&self.app, reach));
         }
         Ok(())
@@ -496,7 +497,7 @@ fn tell<A: Adapter>(socket: &SocketRef<A>, event: &'static str, data: &impl Seri
 
 async fn recall_after(app: &App, lane: &mut Lane, mut seq: i64) -> Result<()> {
     while seq < lane.seq {
-        let page = chat::missed(app, lane.id, seq, LOG_PAGE).await?;
+        let page = in_time(chat::missed(app, lane.id, seq, LOG_PAGE)).await?;
         let page: Vec<_> = page.into_iter().take_while(|message| message.seq <= lane.seq).collect();
         seq = page.last().ok_or(Error::NotFound)?.seq;
         lane.remember(page.iter().map(Encoded::of).collect::<Result<_>>()?);
@@ -514,7 +515,7 @@ impl<A: Adapter> Sender<'_, A> {
     /// Sends what the log has up to `seq`, if that is news.
     async fn catch_up(&self, lane: &mut Lane, seq: i64) -> Result<()> {
         while lane.seq < seq {
-            let missed = chat::missed(self.app, lane.id, lane.seq, LOG_PAGE).await?;
+            let missed = in_time(chat::missed(self.app, lane.id, lane.seq, LOG_PAGE)).await?;
             let missed: Vec<_> = missed.into_iter().take_while(|message| message.seq <= seq).collect();
             if missed.is_empty() {
                 break;
@@ -560,7 +561,7 @@ impl<A: Adapter> Sender<'_, A> {
     /// Sends the changes up to `number`, as far as they are news: of each message how it is now.
     async fn catch_up_changes(&self, lane: &mut Lane, number: i64) -> Result<()> {
         while lane.change < number {
-            let changed = chat::changed(self.app, lane.id, lane.change, LOG_PAGE).await?;
+            let changed = in_time(chat::changed(self.app, lane.id, lane.change, LOG_PAGE)).await?;
             if changed.is_empty() {
                 // The numbers between are of messages that have changed again.
                 lane.change = number;

@@ -23,6 +23,8 @@ use crate::http::fields::whole_number;
 
 /// How many messages of a replay are read at once.
 const REPLAY_PAGE: u64 = 100;
+/// How much of a replay may wait for its client.
+const REPLAY_BYTES: usize = 256 * 1024;
 /// The pause before a client that is ahead is let in, until what it knows of has been sent from here.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The pause before a client that is behind is looked at again.
@@ -220,11 +222,13 @@ async fn emit<A: Adapter>(
     Err(Error::Unavailable("a client has gone or does not read its replay"))
 }
 
-/// Whether a message may wait for the client without bringing it near the bounds at which it would be cut.
+/// Whether a message may wait for the client: few do, as each client has its own replay, however many come back at once; and
+/// none brings it near the bounds at which it would be cut.
 fn has_room<A: Adapter>(session: &Session<A>, socket: &SocketRef<A>) -> bool {
     let config = &session.app.config.gateway;
     disconnect::link(socket).map(|link| link.waiting()).is_none_or(|waiting| {
-        waiting.packets <= config.send_queue.get() / 2 && waiting.bytes <= config.send_queue_bytes.get() / 2
+        waiting.packets <= config.send_queue.get() / 2
+            && waiting.bytes <= REPLAY_BYTES.min(config.send_queue_bytes.get() / 2)
     })
 }
 

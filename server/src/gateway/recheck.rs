@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::connections::Connections;
 use crate::accounts::{self, TokenId};
 use crate::app::App;
+use crate::database::in_time;
 use crate::error::Result;
 use crate::event::Event;
 
@@ -40,7 +41,7 @@ impl Recheck {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            if let Err(error) = self.look().await {
+            if let Err(error) = in_time(self.look()).await {
                 tracing::error!(%error, "who is connected could not be looked at again");
             }
         }

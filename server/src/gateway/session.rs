@@ -161,15 +161,13 @@ impl<A: Adapter> Session<A> {
         }
     }
 
-    /// Messages are counted where they are posted, through whichever door they come.
+    /// Messages and changes are counted where they are made, through whichever door they come.
     fn count(&self, user: UserId, inbound: &Inbound<A>) -> Result<(), Refusal> {
-        if matches!(inbound, Inbound::Message { .. }) {
-            return Ok(());
+        match inbound {
+            Inbound::Message { .. } => Ok(()),
+            Inbound::Request { request, .. } if request.is_counted_when_done() => Ok(()),
+            _ => chat::count_event(&self.app, user),
         }
-        self.app.rates.events.count(&user).map_err(|wait| {
-            self.app.metrics.rate_limited("events");
-            Refusal::Throttled { seconds: wait.as_secs() + 1 }
-        })
     }
 
     /// Answers what is asked in the order in which it comes: of two changes of one thing the later one holds.

@@ -2,14 +2,16 @@
 //!
 //! New messages are sent from the log, and the sockets of revoked tokens and users are dismissed.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use time::{Duration as TimeDuration, OffsetDateTime};
 
-use crate::accounts::{familiar_network, revocation};
+use crate::accounts::familiar_network;
+use crate::accounts::revocation::{self, Revocation};
 use crate::app::App;
 use crate::chat::{self, ConversationId, EVERYONE, Reach};
+use crate::database::in_time;
 use crate::error::Result;
 use crate::event::Event;
 
@@ -21,10 +23,13 @@ const CLEAN_UP: u32 = 14_400;
 /// How far back conversations are looked for beyond the last look, as clocks of nodes differ.
 const WINDOW: TimeDuration = TimeDuration::minutes(1);
 
+/// For longer than a revocation is kept.
+const REMEMBERED: Duration = Duration::from_hours(48);
+
 pub struct Watch {
     app: App,
-    /// Revocations that have been acted on.
-    seen: HashSet<i64>,
+    /// Revocations that have been acted on, and when: were the clock set back, they would be found again.
+    seen: HashMap<i64, Instant>,
     /// How conversations stood that were touched lately.
     reached: HashMap<ConversationId, Reach>,
     /// As of which version the members were told of each conversation that was ever touched.
@@ -37,7 +42,7 @@ impl Watch {
     pub fn new(app: App) -> Self {
         Self {
             app,
-            seen: HashSet::new(),
+            seen: HashMap::new(),
             reached: HashMap::new(),
             versions: HashMap::new(),
             read_at: OffsetDateTime::now_utc(),
@@ -49,7 +54,7 @@ impl Watch {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0_u32.. {
             interval.tick().await;
-            if let Err(error) = self.look(turn % CLEAN_UP == 0).await {
+            if let Err(error) = in_time(self.look(turn % CLEAN_UP == 0)).await {
                 tracing::error!(%error, "the database could not be looked at");
             }
         }
@@ -59,13 +64,13 @@ impl Watch {
         if clean_up {
             revocation::delete_old(self.app.database.write()).await?;
             familiar_network::delete_old(self.app.database.write()).await?;
+            self.seen.retain(|_, at| at.elapsed() < REMEMBERED);
         }
         let now = OffsetDateTime::now_utc();
         let touched = chat::touched_since(&self.app, self.read_at - WINDOW).await?;
         let recent = revocation::since(self.app.database.read(), self.read_at).await?;
-        let ids = recent.iter().map(|revocation| revocation.id).collect();
-        let new: Vec<_> = recent.into_iter().filter(|revocation| !self.seen.contains(&revocation.id)).collect();
-        self.seen = ids;
+        let is_new = |revocation: &Revocation| self.seen.insert(revocation.id, Instant::now()).is_none();
+        let new: Vec<_> = recent.into_iter().filter(is_new).collect();
         self.read_at = now;
         if !new.is_empty() {
             self.app.events.publish(Event::Revoked(new)).await;

@@ -174,6 +174,11 @@ fn keep(site: Site, history: &History) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Both dialects' people: their numbers tell those apart by their parity.
+fn is_in_circle(person: usize) -> bool {
+    (person / 2).is_multiple_of(2)
+}
+
 /// Makes accounts and conversations: everybody is in two, half of them in a third.
 fn cast(target: &Target, clients: usize) -> Result<Vec<Role>> {
     let people: Vec<_> =
@@ -198,12 +203,12 @@ fn cast(target: &Target, clients: usize) -> Result<Vec<Role>> {
     for (person, email) in people.iter().enumerate().skip(1) {
         let token = &roles[person].token;
         rest::create(target, token, &format!("/api/conversations/{room}/members/"), &json!({}))?;
-        if person.is_multiple_of(2) {
+        if is_in_circle(person) {
             rest::create(target, &owner, &format!("/api/conversations/{circle}/members/"), &json!({ "email": email }))?;
         }
     }
     for role in &mut roles {
-        let is_in_circle = (role.client % people.len()).is_multiple_of(2);
+        let is_in_circle = is_in_circle(role.client % people.len());
         role.elsewhere = (!is_in_circle).then_some(circle);
         // Some hear as much as the original's clients did.
         if role.client % 5 != 4 {

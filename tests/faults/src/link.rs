@@ -49,6 +49,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SEPARATOR: char = '\x1e';
 
 impl Dialect {
+    pub const COUNT: u64 = 6;
+
     /// All there are, in turns.
     pub fn nth(number: usize) -> Self {
         let protocol = if number.is_multiple_of(2) { Protocol::Four } else { Protocol::Three };

@@ -31,11 +31,11 @@ const DESCRIPTORS: usize = 10;
 /// Nobody is to be dismissed because this machine is slow.
 const SETTINGS: [(&str, &str); 1] = [("NATTER_GATEWAY__AUTH_TIMEOUT", "10000")];
 /// One connection of so many says something, …
-const SAYS: u64 = 20;
+const SAYS: u64 = 19;
 /// … signs in anew, …
 const SIGNS_IN: u64 = 1_000;
 /// … and goes without closing its session, which the server has to find out.
-const VANISHES: u64 = 50;
+const VANISHES: u64 = 53;
 /// At the beginning.
 const SIGN_INS_AT_ONCE: usize = 50;
 /// How long the server may take to let go of all who have gone.
@@ -145,11 +145,12 @@ impl Soak {
         } else {
             Socket::enter(way, dialect, &self.token)?
         };
-        // Numbers that divide neither each other nor the number of dialects, so that all meet all.
-        if number % SAYS == 7 {
+        // By its number among those of its dialect, so that each of them does everything.
+        let turn = number / Dialect::COUNT;
+        if turn.is_multiple_of(SAYS) {
             socket.emit("client-sent-message", &json!({ "message": format!("number {number}") }))?;
         }
-        match number % VANISHES {
+        match turn % VANISHES {
             0 => Ok(()),
             1..10 => socket.link.reset(),
             _ => socket.link.close(),

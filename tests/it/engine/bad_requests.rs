@@ -73,6 +73,7 @@ async fn malformed_websocket_handshakes_are_refused(#[values(Storage::Sqlite, St
         assert_eq!(answer.status(), status, "{name}: {text}");
         if status == 426 {
             assert_eq!(answer.headers()["sec-websocket-version"], "13");
+            assert_eq!(answer.headers()["upgrade"], "websocket");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::support::bystander::{notices_nothing, start_with_bystander};
 use crate::support::packet::{authentication, deep, message};
 use crate::support::person::Person;
 use crate::support::websocket::Websocket;
-use crate::support::wire::{Eio, Heard, Transport, Wire};
+use crate::support::wire::{Eio, Heard, Transport, Wire, within_deadline};
 
 async fn is_dismissed(wire: &mut Wire) {
     wire.is_disconnected().await;
@@ -36,6 +36,30 @@ async fn a_websocket_that_does_not_authenticate_in_time_is_closed(
     for wire in [&mut silent, &mut talker, &mut refused] {
         is_dismissed(wire).await;
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_says_goodbye_and_stays_keeps_no_place(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+    #[values(Transport::Websocket, Transport::Polling)] transport: Transport,
+) {
+    let app = start_with(storage, &[PATIENT]).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut stranger = Wire::connect(&app, eio, transport).await;
+    let mut known = Wire::connect(&app, eio, transport).await;
+    known.authenticate(&alice).await;
+    for wire in [&mut stranger, &mut known] {
+        wire.send("41").await;
+        while !matches!(wire.next().await, Heard::Closed(_)) {}
+    }
+    within_deadline(async {
+        while app.app.metrics.unauthenticated_sockets.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[rstest]

@@ -66,7 +66,10 @@ async fn what_is_not_heard_is_lost() {
     let told = outcome.done();
     // Ten messages to twenty clients.
     assert_eq!(line(told, "Faults"), "200 lost, 0 repeated, 0 reordered");
-    assert!(told.ends_with("(--user, --token)?\n"), "{told}");
+    let (_, advice) = told.split_once("Nobody heard anything.").unwrap();
+    for cause in ["--user, --token", "NATTER_RATE_LIMITS"] {
+        assert!(advice.contains(cause), "{advice}");
+    }
 }
 
 #[tokio::test]

@@ -185,21 +185,17 @@ impl Secret {
     /// once both use the first one's.
     fn generate(data_dir: &Path) -> Result<Self> {
         use std::io::Write;
-        use std::os::unix::fs::OpenOptionsExt;
 
         let text = crate::random::alphanumeric::<64>();
         let path = data_dir.join(Self::FILE);
-        let draft = data_dir.join(format!("secret.{}", crate::random::alphanumeric::<8>()));
         let write = || -> std::io::Result<()> {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.create_new(true).write(true).mode(0o600).open(&draft)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            match std::fs::hard_link(&draft, &path) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                linked => linked?,
+            let mut draft = tempfile::Builder::new().prefix("secret.").tempfile_in(data_dir)?;
+            draft.write_all(text.as_bytes())?;
+            draft.as_file().sync_all()?;
+            match draft.persist_noclobber(&path) {
+                Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+                named => Ok(named.map(drop)?),
             }
-            std::fs::remove_file(&draft)
         };
         write().with_context(|| format!("the secret cannot be written to {}", path.display()))?;
         Ok(Self(std::fs::read(&path)?))

@@ -111,6 +111,7 @@ pub struct Chat {
     pub queue_messages: NonZeroUsize,
     pub queue_bytes: NonZeroUsize,
     pub batch_messages: NonZeroUsize,
+    pub commit_interval_milliseconds: u32,
     pub max_conversations: NonZeroUsize,
     pub replay_limit: NonZeroU64,
     pub recent_messages: NonZeroUsize,
@@ -309,6 +310,10 @@ impl Config {
             "chat.batch_messages must not exceed {MAX_BATCH}: more do not fit into one statement"
         );
         ensure!(
+            chat.commit_interval_milliseconds <= 10_000,
+            "chat.commit_interval_milliseconds must not exceed 10000: so long would senders wait for their acks"
+        );
+        ensure!(
             self.http.body_timeout_seconds < self.http.request_timeout_seconds,
             "http.body_timeout_seconds must be less than http.request_timeout_seconds: a slow client is not the server's fault"
         );
@@ -497,6 +502,7 @@ mod tests {
             ("NATTER_CHAT__REPLAY_LIMIT", "0", "chat.replay_limit"),
             ("NATTER_CHAT__QUEUE_BYTES", "9223372036854775807", "chat.queue_bytes"),
             ("NATTER_CHAT__BATCH_MESSAGES", "901", "chat.batch_messages"),
+            ("NATTER_CHAT__COMMIT_INTERVAL_MILLISECONDS", "10001", "chat.commit_interval_milliseconds"),
             ("NATTER_HTTP__RECEIVE_BYTES", "1999999", "http.receive_bytes"),
             ("NATTER_CHAT__MAX_MESSAGE_BYTES", "2000000", "chat.max_message_bytes"),
         ];

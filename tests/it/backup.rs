@@ -146,11 +146,13 @@ async fn a_backup_is_one_file_for_its_owner_and_replaces_none_unless_told_to() {
 }
 
 #[tokio::test]
-async fn what_is_no_regular_file_is_not_replaced() {
+async fn what_is_no_regular_file_is_neither_replaced_nor_restored() {
     let place = Place::with_database().await;
     let (link, folder) = (place.name("link"), place.name("folder"));
     std::os::unix::fs::symlink(place.name("elsewhere"), &link).unwrap();
     fs::create_dir(&folder).unwrap();
+    let refused = place.natter(&["restore", &folder]).await;
+    assert_eq!(refused.failed(), format!("natter: {folder} is no regular file\n"));
     for there in [link, folder] {
         let refused = place.natter(&["backup", "--force", &there]).await;
         assert_eq!(refused.failed(), format!("natter: {there} is there, and no regular file\n"));

@@ -115,6 +115,35 @@ async fn a_hundred_messages_in_a_row_arrive_in_order(
 
 #[rstest]
 #[tokio::test]
+async fn who_speaks_alone_is_committed_at_once_and_those_who_follow_together(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+) {
+    let settings = [("NATTER_CHAT__COMMIT_INTERVAL_MILLISECONDS", "10000"), ("NATTER_METRICS__LISTEN", "127.0.0.1:0")];
+    let app = start_with(storage, &settings).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut wire = Wire::enter(&app, &alice).await;
+    assert_eq!(wire.post("first").await, 1);
+    let follow = json!({ "message": "follow" });
+    let mut acks = Vec::new();
+    for _ in 0..3 {
+        acks.push(wire.emit_with_ack("client-sent-message", &follow).await);
+        // Time enough for a commit of its own.
+        assert_eq!(alice.history(&app).await.len(), 1);
+    }
+    // These make it worth while.
+    for _ in 3..32 {
+        acks.push(wire.emit_with_ack("client-sent-message", &follow).await);
+    }
+    for (ack, seq) in acks.into_iter().zip(2..) {
+        assert_eq!(wire.answer(ack).await["seq"], seq);
+    }
+    let figures = reqwest::get(format!("http://{}/metrics", app.metrics.unwrap())).await.unwrap();
+    let figures = figures.text().await.unwrap();
+    assert!(figures.contains("\nnatter_log_commit_seconds_count 2\n"), "{figures}");
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_long_message_and_any_characters_arrive_as_they_were_sent(
     #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
     #[values(Eio::V3, Eio::V4)] eio: Eio,

@@ -1,15 +1,17 @@
 //! The log of messages: group commit and the sequence.
 //!
 //! One task takes what has been queued, as much as there is, and commits it in one transaction, in the order of the
-//! queue. Only what is committed is broadcast or acknowledged.
+//! queue. Only what is committed is broadcast or acknowledged. A commit that comes soon after another waits a little for
+//! company: each costs a synced write, and a write to each client.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, timeout_at};
 
 use super::conversation::{self, ConversationId, EVERYONE};
 use super::message::{self, Message, Named, NewMessage};
@@ -20,6 +22,9 @@ use crate::database::{Database, in_time};
 use crate::error::Result;
 use crate::event::{Event, Events};
 use crate::metrics::Metrics;
+
+/// So many messages of one batch cost little more each than more of them would.
+const COMPANY: usize = 32;
 
 /// A message that somebody wants to post.
 pub struct Post {
@@ -111,6 +116,7 @@ pub struct Writer {
     events: Events,
     metrics: Arc<Metrics>,
     batch: usize,
+    interval: Duration,
 }
 
 impl Log {
@@ -118,7 +124,8 @@ impl Log {
         let (sender, queue) = mpsc::channel(config.queue_messages.get());
         let bytes = Arc::new(Semaphore::new(config.queue_bytes.get()));
         let log = Self { queue: Mutex::new(Some(sender)), bytes, max_bytes: config.queue_bytes.get() };
-        (log, Writer { queue, database, events, metrics, batch: config.batch_messages.get() })
+        let interval = Duration::from_millis(config.commit_interval_milliseconds.into());
+        (log, Writer { queue, database, events, metrics, batch: config.batch_messages.get(), interval })
     }
 
     /// Queues a post, at once and in the order of the calls, or refuses it through its reply.
@@ -157,10 +164,23 @@ impl Log {
 impl Writer {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(self.batch);
+        let mut next = Instant::now();
         while self.queue.recv_many(&mut batch, self.batch).await > 0 {
+            self.gather(&mut batch, next).await;
+            next = Instant::now() + self.interval;
             // The bytes stay counted until the batch is through.
             let (posts, _bytes): (Vec<_>, Vec<_>) = batch.drain(..).map(|queued| (queued.post, queued.bytes)).unzip();
             self.write(posts).await;
+        }
+    }
+
+    /// Until `deadline`, or there is company enough, or nobody comes any more.
+    async fn gather(&mut self, batch: &mut Vec<Queued>, deadline: Instant) {
+        while batch.len() < COMPANY.min(self.batch) {
+            let rest = self.batch - batch.len();
+            if !matches!(timeout_at(deadline, self.queue.recv_many(batch, rest)).await, Ok(1..)) {
+                break;
+            }
         }
     }
 

@@ -95,6 +95,7 @@ pub async fn restore(
 ) -> Result<Option<PathBuf>> {
     let Some(database) = sqlite_file(url, data_dir)? else { bail!(restore_command(url, file)?) };
     ensure!(file.exists(), "there is no file {}", file.display());
+    ensure!(file.is_file(), "{} is no regular file", file.display());
     let _claim = Claim::take(url, data_dir)?;
     // What a link leads to is replaced, not the link.
     let database = database.canonicalize().unwrap_or(database);

@@ -362,7 +362,7 @@ impl Connection {
     /// Notes an attachment, which is held until the last one is there.
     ///
     /// # Errors
-    /// See [`Share::hold`].
+    /// See [`engine_link::Share::hold`].
     pub fn note_attachment(&self, attachment: &[u8]) -> Result<(), IntakeFull> {
         self.state().attachments.note(attachment)
     }

@@ -28,6 +28,7 @@ use serde_json::{Value, json};
 use socketioxide::adapter::{Adapter, LocalAdapter};
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
+use socketioxide::socket::DisconnectReason;
 use socketioxide::{ParserConfig, SocketIo};
 use tokio::sync::mpsc;
 
@@ -112,13 +113,14 @@ impl<A: Adapter> Context<A> {
         // One for all events: a table of them would be the largest part of an idle socket.
         socket.on_fallback(Listener { session: session.clone() });
         socket.extensions.insert(session);
-        socket.on_disconnect(move |socket: SocketRef<A>| {
+        socket.on_disconnect(move |socket: SocketRef<A>, reason: DisconnectReason| {
             self.note_cut(&socket);
             if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
                 session.forget_deadline();
             }
-            // Who has said goodbye keeps no place by its transport: there is no other namespace.
-            disconnect::close(&socket);
+            if reason == DisconnectReason::ClientNSDisconnect {
+                disconnect::see_off(&socket);
+            }
             std::future::ready(())
         });
     }

@@ -495,6 +495,17 @@ impl engine_link::Connection for EngineSide {
         self.0.close(DisconnectReason::TransportClose);
     }
 
+    fn close_after(&self, patience: Duration) {
+        // Nothing is kept of a client that has gone by then.
+        let connection = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            if let Some(connection) = connection.upgrade() {
+                connection.close(DisconnectReason::TransportClose);
+            }
+        });
+    }
+
     fn waiting(&self) -> Waiting {
         let (packets, bytes) = self.0.state().carrier.waiting();
         Waiting { packets, bytes }

@@ -1,12 +1,16 @@
 //! Ending a socket from the server's side.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine_link::Link;
 use socketioxide::adapter::Adapter;
 use socketioxide::extract::SocketRef;
 
 use super::session::Session;
+
+/// How long a client that has said goodbye may take to close its transport.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// Dismisses a client: sends the DISCONNECT packet, upon which it does not come back by itself, and closes the transport
 /// behind it.
@@ -36,8 +40,16 @@ fn silence<A: Adapter>(socket: &SocketRef<A>) {
     socket.leave_all();
 }
 
+/// A client that has said goodbye keeps no place by its transport, as there is no other namespace. Those that poll close it
+/// by a request, which would be refused if it were closed at once.
+pub fn see_off<A: Adapter>(socket: &SocketRef<A>) {
+    if let Some(link) = link(socket) {
+        link.close_after(GOODBYE);
+    }
+}
+
 /// The stock engine closes no transport; its clients do when they are dismissed, or when it has not heard of them.
-pub fn close<A: Adapter>(socket: &SocketRef<A>) {
+fn close<A: Adapter>(socket: &SocketRef<A>) {
     if let Some(link) = link(socket) {
         link.close();
     }

@@ -62,6 +62,25 @@ async fn who_says_goodbye_and_stays_keeps_no_place(
     .await;
 }
 
+/// As `disconnect()` of clients does, by one request after the other.
+#[rstest]
+#[tokio::test]
+async fn who_says_goodbye_by_polling_may_close_its_session_itself(
+    #[values(Storage::Sqlite, Storage::Postgres)] storage: Storage,
+    #[values(Eio::V3, Eio::V4)] eio: Eio,
+) {
+    let app = start(storage).await;
+    let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
+    wire.send("41").await;
+    // Time enough for the server to take leave.
+    for _ in 0..10 {
+        assert_eq!(app.get("/health").answer().await.status, 200);
+    }
+    let (polling, close) = (wire.polling(), if eio == Eio::V3 { "1:1" } else { "1" });
+    assert_eq!(polling.post(close).answer().await.status, 200);
+    assert_eq!(polling.post(close).answer().await.status, 400);
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_websocket_that_acknowledges_its_refusal_is_closed(

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use natter_migration::Migrator;
 use sea_orm::sqlx;
 use sea_orm::sqlx::error::DatabaseError;
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -93,6 +93,7 @@ impl Database {
     async fn open_postgres(url: &str) -> Result<Self> {
         let options = PgConnectOptions::from_str(url).context("database_url is malformed")?;
         let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(PATIENCE);
+        let pool = pool.after_release(|connection, _| Box::pin(answers(connection)));
         let pool = match pool.connect_with(options.clone()).await {
             Ok(pool) => pool,
             Err(error) => {
@@ -233,6 +234,13 @@ async fn is_sound(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
         connection.ping().await?;
     }
     Ok(!connection.is_in_transaction())
+}
+
+/// Whether a connection answers that was given back, perhaps in the middle of a statement. The pool waits for that, too, but
+/// for ever, and the connection keeps its place meanwhile.
+async fn answers(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    timeout(PATIENCE, connection.ping()).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    Ok(true)
 }
 
 /// # Errors

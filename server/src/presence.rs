@@ -140,13 +140,21 @@ impl Keeper {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0_u32.. {
             interval.tick().await;
-            if let Err(error) = in_time(self.look(turn % REFRESH == 0)).await {
+            if let Err(error) = self.look(turn % REFRESH == 0).await {
                 tracing::error!(%error, "who is here could not be noted");
             }
         }
     }
 
+    /// What is noted as told is told, however long the queue of events takes; only the database has a deadline.
     async fn look(&mut self, refresh: bool) -> Result<()> {
+        let own = self.own();
+        in_time(self.keep(refresh, &own)).await?;
+        self.tell(own).await;
+        Ok(())
+    }
+
+    async fn keep(&mut self, refresh: bool, own: &BTreeMap<UserId, Arc<str>>) -> Result<()> {
         if refresh {
             if node::refresh(self.database.write(), &self.presence.node).await? {
                 // Others took this node for dead, and forgot who is here.
@@ -155,10 +163,7 @@ impl Keeper {
             node::delete_stale(self.database.write(), TTL).await?;
             self.others = person::on_others(self.database.read(), &self.presence.node).await?;
         }
-        let own = self.own();
-        self.note(&own).await?;
-        self.tell(own).await;
-        Ok(())
+        self.note(own).await
     }
 
     /// Who is on this node, without those who left some time ago.

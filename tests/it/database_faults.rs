@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement, TransactionTrait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -16,7 +16,10 @@ use crate::support::app::Storage::{Postgres, Sqlite};
 use crate::support::app::{PostgresDatabase, TestApp, start, start_with};
 use crate::support::command::PROGRAM;
 use crate::support::person::{PASSWORD, Person};
-use crate::support::wire::Wire;
+use crate::support::wire::{Wire, within_deadline};
+
+/// How many connections to PostgreSQL the server has.
+const CONNECTIONS: i64 = 16;
 
 const AWAY: &str = r#"{"detail":"Service temporarily unavailable, try again later."}"#;
 
@@ -126,7 +129,48 @@ async fn a_postgresql_that_vanishes_without_a_word_is_given_up_and_its_successor
     for line in ["ann@ref.example: before", "ann@ref.example: after"] {
         listener.hears(line).await;
     }
-    assert_eq!(history(&app, &ann).await, ["ann@ref.example: before", "ann@ref.example: after"]);
+    Wire::enter(&app, &ann).await.post("as before").await;
+    listener.hears("ann@ref.example: as before").await;
+    assert_eq!(
+        history(&app, &ann).await,
+        ["ann@ref.example: before", "ann@ref.example: after", "ann@ref.example: as before"]
+    );
+}
+
+/// Whoever is in the middle of a statement keeps no place among the connections.
+#[tokio::test]
+async fn a_postgresql_that_vanishes_in_the_middle_of_everything_is_given_up() {
+    let database = PostgresDatabase::create().await;
+    let machine = Machine::before(&database).await;
+    let settings = [
+        ("DATABASE_URL", machine.url.as_str()),
+        ("NATTER_HTTP__BODY_TIMEOUT_SECONDS", "1"),
+        ("NATTER_HTTP__REQUEST_TIMEOUT_SECONDS", "5"),
+    ];
+    let app = start_with(Sqlite, &settings).await;
+    let ann = Person::join(&app, "ann").await;
+    let direct = Database::connect(database.url()).await.unwrap();
+    let lock = direct.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE messages").await.unwrap();
+    let asking: Vec<_> = (0..CONNECTIONS).map(|_| tokio::spawn(ann.get(&app, "/api/messages/").send())).collect();
+    let waiting = "SELECT count(*) AS count FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database \
+                   WHERE datname = current_database() AND NOT granted";
+    within_deadline(async {
+        loop {
+            let statement = Statement::from_string(DbBackend::Postgres, waiting);
+            let row = direct.query_one_raw(statement).await.unwrap().unwrap();
+            if row.try_get::<i64>("", "count").unwrap() == CONNECTIONS {
+                break;
+            }
+        }
+    })
+    .await;
+    machine.vanished.send(()).unwrap();
+    lock.rollback().await.unwrap();
+    for asked in asking {
+        assert_eq!(asked.await.unwrap().unwrap().status(), 503);
+    }
+    within_deadline(async { while ann.get(&app, "/api/messages/").send().await.unwrap().status() != 200 {} }).await;
 }
 
 /// A server of its own process, whose files can be kept from growing, as a full disk does.

@@ -79,8 +79,13 @@ export class History {
     if (oldest === undefined) return this.load(() => this.latest());
     const { conversation } = this;
     try {
-      const { results } = await fetchPage(conversation, { after: oldest - 1 }, CAPACITY);
-      if (conversation === this.conversation) this.timeline.update(results);
+      // Pages of long messages hold fewer of them.
+      for (let after = oldest - 1; conversation === this.conversation && after < this.newest; ) {
+        const { results } = await fetchPage(conversation, { after }, CAPACITY);
+        if (conversation !== this.conversation || results.length === 0) break;
+        this.timeline.update(results);
+        after = Math.max(...results.map(({ seq }) => seq));
+      }
     } catch {
       // The next connection tries again.
     }

@@ -24,6 +24,7 @@ const HOLD: Duration = Duration::from_secs(10);
 /// Close codes of RFC 6455, section 7.4.1.
 pub(crate) const NORMAL_CLOSURE: u16 = 1000;
 pub(crate) const PROTOCOL_ERROR: u16 = 1002;
+pub(crate) const POLICY_VIOLATION: u16 = 1008;
 /// Registered with IANA since.
 const TRY_AGAIN_LATER: u16 = 1013;
 
@@ -354,9 +355,12 @@ impl Connection {
         }
     }
 
-    /// Notes that attachments follow, or none.
-    pub fn expect_attachments(&self, count: usize) {
-        self.state().attachments.expect(count);
+    /// Notes a packet, which is held until its last attachment is there, if any follow.
+    ///
+    /// # Errors
+    /// See [`engine_link::Share::hold`].
+    pub fn expect_attachments(&self, packet: &str) -> Result<(), IntakeFull> {
+        self.state().attachments.expect(packet)
     }
 
     /// Notes an attachment, which is held until the last one is there.

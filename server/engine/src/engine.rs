@@ -132,8 +132,9 @@ impl<H: EngineIoHandler> EngineIo<H> {
         }
         match (packet, connection.protocol) {
             (Packet::Message(text), protocol) => {
-                if connection.settings.above == Above::SocketIo {
-                    connection.expect_attachments(socketio::count_attachments(&text));
+                if connection.settings.above == Above::SocketIo && connection.expect_attachments(&text).is_err() {
+                    connection.turn_away();
+                    return ControlFlow::Break(());
                 }
                 let text = match connection.settings.above {
                     Above::SocketIo if socketio::asks_to_connect(&text, protocol) => {

@@ -262,7 +262,12 @@ pub(crate) async fn post<H: EngineIoHandler>(
     let posting = Posting::begin(connection)?;
     let mut share = connection.settings.intake.share();
     let read = crate::request::read(body, engine.config.max_body(), &mut share);
-    let body = tokio::time::timeout(engine.config.patience(), read).await.map_err(|_| Refusal::BadRequest)??;
+    let read = tokio::time::timeout(engine.config.patience(), read).await.map_err(|_| Refusal::BadRequest)?;
+    if matches!(read, Err(Refusal::IntakeFull)) {
+        // Who goes on all the same would miss what was refused.
+        connection.turn_away();
+    }
+    let body = read?;
     let Ok(packets) = decode(connection, query, content_type, &body) else {
         connection.close_with(DisconnectReason::PacketParsingError, PROTOCOL_ERROR);
         return Err(Refusal::BadRequest);

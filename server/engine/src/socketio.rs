@@ -51,13 +51,13 @@ pub(crate) fn from_third(text: Str) -> Str {
 }
 
 /// How many attachments follow a packet of the client: `51-["event",…]`.
-pub(crate) fn count_attachments(text: &Str) -> usize {
-    let is_binary = matches!(text.as_bytes().first(), Some(&(BINARY_EVENT | BINARY_ACK)));
-    let count = text.split_once('-').filter(|_| is_binary).and_then(|(head, _)| head[1..].parse().ok());
+fn count_attachments(packet: &str) -> usize {
+    let is_binary = matches!(packet.as_bytes().first(), Some(&(BINARY_EVENT | BINARY_ACK)));
+    let count = packet.split_once('-').filter(|_| is_binary).and_then(|(head, _)| head[1..].parse().ok());
     count.unwrap_or_default()
 }
 
-/// The attachments of a packet that have come: socketioxide holds them until the last one has.
+/// A packet and those of its attachments that have come: socketioxide holds them until the last one has.
 pub(crate) struct Attachments {
     missing: usize,
     bytes: usize,
@@ -65,36 +65,31 @@ pub(crate) struct Attachments {
 }
 
 impl Attachments {
-    /// What one takes beside its bytes.
+    /// What each takes beside its bytes.
     const OVERHEAD: usize = 64;
 
     pub fn new(intake: &Arc<Intake>) -> Self {
         Self { missing: 0, bytes: 0, share: intake.share() }
     }
 
-    pub fn expect(&mut self, count: usize) {
-        self.missing = count;
-        self.let_go();
+    /// # Errors
+    /// See [`Share::hold`].
+    pub fn expect(&mut self, packet: &str) -> Result<(), IntakeFull> {
+        self.missing = count_attachments(packet);
+        self.bytes = 0;
+        self.hold(packet.len())
     }
 
     /// # Errors
     /// See [`Share::hold`].
     pub fn note(&mut self, attachment: &[u8]) -> Result<(), IntakeFull> {
         self.missing = self.missing.saturating_sub(1);
-        if self.missing == 0 {
-            self.let_go();
-            return Ok(());
-        }
-        self.bytes += attachment.len() + Self::OVERHEAD;
-        self.share.hold(self.bytes)
+        self.hold(attachment.len())
     }
 
-    fn let_go(&mut self) {
-        if self.bytes > 0 {
-            self.bytes = 0;
-            // Holding nothing is always granted.
-            self.share.hold(0).ok();
-        }
+    fn hold(&mut self, more: usize) -> Result<(), IntakeFull> {
+        self.bytes = if self.missing == 0 { 0 } else { self.bytes + more + Self::OVERHEAD };
+        self.share.hold(self.bytes)
     }
 }
 
@@ -102,6 +97,8 @@ impl Attachments {
 mod tests {
     use engine_link::Intake;
     use engineioxide_core::Str;
+
+    use super::Attachments;
 
     #[test]
     fn an_unknown_namespace_is_refused_by_a_string() {
@@ -117,19 +114,22 @@ mod tests {
         for (packet, count) in
             [("52-[\"a\"]", 2), ("6103-/chat,7[]", 103), ("2[\"5-\"]", 0), ("5x-[]", 0), ("5", 0), ("", 0)]
         {
-            assert_eq!(super::count_attachments(&Str::from(packet)), count, "{packet}");
+            assert_eq!(super::count_attachments(packet), count, "{packet}");
         }
         let intake = Intake::new(100_000);
-        let (mut one, mut other) = (super::Attachments::new(&intake), super::Attachments::new(&intake));
-        one.expect(3);
+        let (mut one, mut other) = (Attachments::new(&intake), Attachments::new(&intake));
+        let attachments = |count: usize, bytes: usize| format!("5{count}-{}", "x".repeat(bytes));
+        assert!(one.expect(&attachments(3, 10)).is_ok());
         assert!(one.note(&vec![0; 60_000]).is_ok());
-        other.expect(2);
+        assert!(other.expect(&attachments(2, 10)).is_ok());
         assert!(other.note(&vec![0; 60_000]).is_err());
-        other.expect(0);
+        assert!(other.expect("2[]").is_ok());
         assert!(one.note(&vec![0; 30_000]).is_ok());
+        assert!(other.expect(&attachments(1, 60_000)).is_err(), "the packet counts, too");
+        assert!(other.expect("2[]").is_ok());
         assert!(one.note(&vec![0; 60_000]).is_ok(), "the last is not held");
-        other.expect(2);
-        assert!(other.note(&vec![0; 60_000]).is_ok());
+        assert!(other.expect(&attachments(2, 60_000)).is_ok());
+        assert_eq!(intake.held(), "52-".len() + 60_000 + Attachments::OVERHEAD);
     }
 
     #[test]

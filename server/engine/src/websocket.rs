@@ -14,10 +14,11 @@ use http::request::Parts;
 use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
 use tokio::io::ReadBuf;
+use tokio::time::Instant;
 
 use crate::answer::{self, Refusal};
 use crate::config::EngineIoConfig;
-use crate::connection::{Carrier, Connection, NORMAL_CLOSURE, PROTOCOL_ERROR, Rest};
+use crate::connection::{Carrier, Connection, NORMAL_CLOSURE, POLICY_VIOLATION, PROTOCOL_ERROR, Rest};
 use crate::deadlines;
 use crate::engine::{self, EngineIo};
 use crate::frame::{self, Decoder, Message, Violation};
@@ -230,6 +231,8 @@ struct Messages {
     share: Share,
     /// What was read and not decoded yet.
     rest: Bytes,
+    /// When a message was first found under way between its fragments.
+    begun: Option<Instant>,
     /// How the client encodes text, once that is known.
     encoding: Option<TextEncoding>,
 }
@@ -248,12 +251,14 @@ enum Stop {
     Broken,
     Violation(Violation),
     IntakeFull,
+    /// A message is under way for too long.
+    Late,
 }
 
 impl Messages {
     fn new(reader: wire::Reader, read: Bytes, max_message: usize, settings: &Settings) -> Self {
         let (decoder, share) = (Decoder::new(max_message), settings.intake.share());
-        Self { reader, decoder, share, rest: read, encoding: None }
+        Self { reader, decoder, share, rest: read, begun: None, encoding: None }
     }
 
     /// The next message. A message that came alone is decoded where it was read to.
@@ -320,6 +325,9 @@ impl Messages {
         let stop = loop {
             // A burst must not keep others waiting.
             tokio::task::coop::consume_budget().await;
+            if self.is_late(engine.config.patience()) {
+                break Stop::Late;
+            }
             match self.next().await {
                 Ok(Message::Close(code)) => break Stop::Closed(code.or(Some(NORMAL_CLOSURE))),
                 Ok(message) if !connection.has_ended() => self.take(engine, socket, message).await,
@@ -335,6 +343,11 @@ impl Messages {
                 connection.close_with(DisconnectReason::PacketParsingError, violation.close_code());
                 discard(&mut self.reader).await;
             }
+            Stop::Late => {
+                self.let_go();
+                connection.close_with(DisconnectReason::TransportError, POLICY_VIOLATION);
+                discard(&mut self.reader).await;
+            }
             Stop::IntakeFull => {
                 self.let_go();
                 connection.turn_away();
@@ -342,6 +355,15 @@ impl Messages {
             }
         }
         connection.note_read();
+    }
+
+    /// Whether a message is under way for longer than a client may be silent. Between its fragments only control frames may
+    /// come, which are a sign of life; where none do, the heartbeat ends the session.
+    fn is_late(&mut self, patience: Duration) -> bool {
+        if self.decoder.held() == 0 {
+            self.begun = None;
+        }
+        self.decoder.held() > 0 && self.begun.get_or_insert_with(Instant::now).elapsed() > patience
     }
 
     /// Forgets what has come of a message.
@@ -357,6 +379,9 @@ impl Messages {
         message: Message,
     ) {
         let connection = &socket.connection;
+        if matches!(message, Message::Text(_) | Message::Binary(_)) {
+            self.begun = None;
+        }
         let packet = match message {
             Message::Text(text) => {
                 self.decode_text(text, connection).and_then(|text| Packet::from_text(text, connection.protocol))

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Email, password_reset, user};
 use crate::config::{Accounts, Config};
-use crate::database::Database;
+use crate::database::{Database, in_time};
 use crate::error::{Error, Result};
 
 /// How a link reaches whoever it is for. There is no mail yet.
@@ -64,7 +64,7 @@ impl ResetLinks {
 impl Maker {
     pub async fn run(mut self) {
         while let Some(email) = self.queue.recv().await {
-            if let Err(error) = self.make(&email).await {
+            if let Err(error) = in_time(self.make(&email)).await {
                 tracing::error!(%error, "a link for a new password could not be made");
             }
         }

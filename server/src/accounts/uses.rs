@@ -12,7 +12,7 @@ use tokio::time::{Instant, interval_at};
 
 use super::device::DeviceId;
 use super::{session, token};
-use crate::database::Database;
+use crate::database::{Database, in_time};
 use crate::error::Result;
 
 /// How many devices may be noted between two writes; one more is noted when it is used again after the next.
@@ -80,7 +80,7 @@ impl Writer {
                 () = self.gathered.is_closed.notified() => true,
             };
             // What is lost here is noted again by the next use.
-            if let Err(error) = self.write().await {
+            if let Err(error) = in_time(self.write()).await {
                 tracing::error!(%error, "when devices were last used could not be written");
             }
             if is_last {

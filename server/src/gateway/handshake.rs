@@ -18,6 +18,7 @@ use super::session::Session;
 use super::visitor::Visitor;
 use crate::accounts::{self, Identity, UserId};
 use crate::chat::{self, ConversationId, EVERYONE};
+use crate::database::in_time;
 use crate::error::{Error, Result};
 use crate::http::fields::whole_number;
 
@@ -96,7 +97,7 @@ impl<'a> Credentials<'a> {
     async fn conversations(&self, session: &Session<impl Adapter>, user: UserId) -> Result<Vec<ConversationId>> {
         let mut conversations = vec![EVERYONE];
         if self.hears == Hears::All {
-            conversations.extend(chat::conversations_of(&session.app, user).await?);
+            conversations.extend(in_time(chat::conversations_of(&session.app, user)).await?);
         }
         Ok(conversations)
     }
@@ -109,7 +110,7 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
     loop {
         // Before the look-ups, so that what is revoked after them is noticed at the join.
         let since = session.joins.changes.count();
-        let (token, user) = accounts::user_of_token(&session.app, credentials.token).await?;
+        let (token, user) = in_time(accounts::user_of_token(&session.app, credentials.token)).await?;
         session.accept();
         if let Some(visitor) = Visitor::of(socket) {
             visitor.place.authenticate();
@@ -142,7 +143,8 @@ async fn enter<A: Adapter>(session: &Arc<Session<A>>, socket: &SocketRef<A>, pay
                 }
                 // An ack or the history may name a message that is still to be sent from here.
                 Joined::Ahead { conversation, .. }
-                    if offsets.get(&conversation) <= Some(&chat::reach(&session.app, conversation).await?.last_seq) =>
+                    if offsets.get(&conversation)
+                        <= Some(&in_time(chat::reach(&session.app, conversation)).await?.last_seq) =>
                 {
                     if Instant::now() > deadline || !socket.connected() {
                         return Err(Error::Unavailable("a client has gone, or what it knows of does not come"));
@@ -175,7 +177,7 @@ async fn replay<A: Adapter>(
         offset = tell_gap(session, socket, conversation, offset, seq - limit + 1).await?;
     }
     while offset < seq && !session.joins.changes.concern(look_up) {
-        let page = chat::missed(&session.app, conversation, offset, REPLAY_PAGE).await?;
+        let page = in_time(chat::missed(&session.app, conversation, offset, REPLAY_PAGE)).await?;
         for message in page.iter().take_while(|message| message.seq <= seq) {
             emit(session, socket, names::MESSAGE, message).await?;
             offset = message.seq;

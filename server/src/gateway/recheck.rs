@@ -41,14 +41,14 @@ impl Recheck {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            if let Err(error) = in_time(self.look()).await {
+            if let Err(error) = self.look().await {
                 tracing::error!(%error, "who is connected could not be looked at again");
             }
         }
     }
 
     async fn look(&mut self) -> Result<()> {
-        if let Err(error) = accounts::end_expired_sessions(&self.app).await {
+        if let Err(error) = in_time(accounts::end_expired_sessions(&self.app)).await {
             // Their tokens are no longer good all the same, which can be read where nothing can be written.
             tracing::error!(%error, "sessions that are over could not be removed");
         }
@@ -70,7 +70,7 @@ impl Recheck {
     }
 
     async fn end_bad(&self, tokens: &[TokenId]) -> Result<()> {
-        let good = accounts::good_tokens(&self.app, tokens).await?;
+        let good = in_time(accounts::good_tokens(&self.app, tokens)).await?;
         let ended: Vec<_> = tokens.iter().copied().filter(|token| !good.contains(token)).collect();
         if !ended.is_empty() {
             tracing::info!(tokens = ended.len(), "sockets are ended whose tokens are no longer good");

@@ -54,35 +54,45 @@ impl Watch {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0_u32.. {
             interval.tick().await;
-            if let Err(error) = in_time(self.look(turn % CLEAN_UP == 0)).await {
+            if let Err(error) = self.look(turn % CLEAN_UP == 0).await {
                 tracing::error!(%error, "the database could not be looked at");
             }
         }
     }
 
+    /// What is noted as told is told, however long the queue of events takes; only the database has a deadline.
     async fn look(&mut self, clean_up: bool) -> Result<()> {
+        let now = OffsetDateTime::now_utc();
+        let (touched, recent) = in_time(self.read(clean_up)).await?;
         if clean_up {
-            revocation::delete_old(self.app.database.write()).await?;
-            familiar_network::delete_old(self.app.database.write()).await?;
             self.seen.retain(|_, at| at.elapsed() < REMEMBERED);
         }
-        let now = OffsetDateTime::now_utc();
-        let touched = chat::touched_since(&self.app, self.read_at - WINDOW).await?;
-        let recent = revocation::since(self.app.database.read(), self.read_at).await?;
         let is_new = |revocation: &Revocation| self.seen.insert(revocation.id, Instant::now()).is_none();
         let new: Vec<_> = recent.into_iter().filter(is_new).collect();
         self.read_at = now;
         if !new.is_empty() {
             self.app.events.publish(Event::Revoked(new)).await;
         }
-        self.tell_reaches(touched).await
+        self.tell_reaches(touched).await;
+        Ok(())
     }
 
-    /// The first conversation's each time, so that what could not be sent is tried again.
-    async fn tell_reaches(&mut self, mut touched: Vec<Reach>) -> Result<()> {
-        if !touched.iter().any(|reach| reach.id == EVERYONE) {
-            touched.push(chat::reach(&self.app, EVERYONE).await?);
+    /// The conversations that were touched, with the first one each time, so that what could not be sent is tried again; and
+    /// what was revoked.
+    async fn read(&self, clean_up: bool) -> Result<(Vec<Reach>, Vec<Revocation>)> {
+        let Self { app, read_at, .. } = self;
+        if clean_up {
+            revocation::delete_old(app.database.write()).await?;
+            familiar_network::delete_old(app.database.write()).await?;
         }
+        let mut touched = chat::touched_since(app, *read_at - WINDOW).await?;
+        if !touched.iter().any(|reach| reach.id == EVERYONE) {
+            touched.push(chat::reach(app, EVERYONE).await?);
+        }
+        Ok((touched, revocation::since(app.database.read(), *read_at).await?))
+    }
+
+    async fn tell_reaches(&mut self, touched: Vec<Reach>) {
         let before = std::mem::take(&mut self.reached);
         for reach in touched {
             let known = before.get(&reach.id);
@@ -92,6 +102,5 @@ impl Watch {
             }
             self.reached.insert(reach.id, reach);
         }
-        Ok(())
     }
 }

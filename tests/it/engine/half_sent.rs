@@ -1,6 +1,8 @@
 //! What clients have sent in part takes so much memory and no more, of all of them together: beyond it the engine cuts those
 //! who send much, and whoever merely chats goes on.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use rstest::rstest;
 
@@ -17,6 +19,7 @@ const ROOM: [(&str, &str); 3] = [
     ("NATTER_HTTP__RECEIVE_BYTES", "200000"),
 ];
 const HALF: usize = 90_000;
+static ATTACHMENT: [u8; 40_000] = [0; 40_000];
 const TRY_AGAIN_LATER: Option<u16> = Some(1013);
 
 async fn holds(app: &TestApp, bytes: impl Fn(usize) -> bool) {
@@ -60,14 +63,17 @@ async fn who_sends_much_is_cut_where_all_have_sent_too_much_and_who_chats_goes_o
     let mut third = Wire::enter(&app, &bob).await;
     third.websocket().send_beginning(&format!("42{}", "x".repeat(HALF))).await;
     assert_eq!(closed_by(&mut third).await, TRY_AGAIN_LATER);
+    let mut announces = Wire::enter(&app, &bob).await;
+    announces.send(&format!("451-[\"client-sent-message\",\"{}\"]", "x".repeat(HALF))).await;
+    assert_eq!(closed_by(&mut announces).await, TRY_AGAIN_LATER);
     let mut attaches = Wire::enter(&app, &bob).await;
     attaches
         .send("452-[\"client-sent-message\",{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":1}]")
         .await;
-    attaches.websocket().send_binary(&[0; 16_384]).await;
+    attaches.websocket().send_binary(&ATTACHMENT).await;
     assert_eq!(closed_by(&mut attaches).await, TRY_AGAIN_LATER);
     within_deadline(async {
-        while app.app.metrics.slow_sockets.get() < 2 {
+        while app.app.metrics.slow_sockets.get() < 3 {
             tokio::task::yield_now().await;
         }
     })
@@ -75,6 +81,8 @@ async fn who_sends_much_is_cut_where_all_have_sent_too_much_and_who_chats_goes_o
     let mut polls = Wire::connect(&app, Eio::V4, Transport::Polling).await;
     let answer = polls.polling().post("4".repeat(HALF)).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    let next = polls.polling().post("3").send().await.unwrap();
+    assert_eq!(next.status(), StatusCode::BAD_REQUEST, "who misses one must say nothing more");
     assert_eq!(chats.post("goes on").await, 1);
     drop(halves);
 
@@ -96,4 +104,28 @@ async fn large_requests_wait_where_all_have_sent_too_much(#[values(Sqlite, Postg
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(app.app.metrics.rate_limits("received"), 1);
     assert_eq!(say("goes on").answer().await.status, 201);
+}
+
+/// Who gives signs of life between the fragments of a message has for the message as long as they may be silent.
+#[rstest]
+#[tokio::test]
+async fn a_message_that_does_not_end_is_cut_off(#[values(Sqlite, Postgres)] storage: Storage) {
+    let settings = [("NATTER_GATEWAY__PING_INTERVAL", "300"), ("NATTER_GATEWAY__PING_TIMEOUT", "300")];
+    let app = start_with(storage, &settings).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut wire = Wire::enter(&app, &alice).await;
+    wire.websocket().send_beginning("42[").await;
+    let code = within_deadline(async {
+        loop {
+            if wire.websocket().send_ping().await.is_err() {
+                return None;
+            }
+            let next = tokio::time::timeout(Duration::from_millis(100), wire.websocket().read()).await;
+            if let Ok(Heard::Closed(code)) = next {
+                return code;
+            }
+        }
+    })
+    .await;
+    assert_eq!(code, Some(1008));
 }

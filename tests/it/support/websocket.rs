@@ -74,6 +74,11 @@ impl Websocket {
         self.0.send(Message::Frame(Frame::message(bytes, OpCode::Data(Data::Text), false))).await.unwrap();
     }
 
+    /// Sends a ping of the websocket's own.
+    pub async fn send_ping(&mut self) -> Result<(), Error> {
+        self.0.send(Message::Ping(Bytes::new())).await
+    }
+
     pub async fn read(&mut self) -> Heard {
         loop {
             match self.0.next().await {

@@ -1,4 +1,4 @@
-//! A client that does not take what is said is cut off, and nobody else misses anything.
+//! A client that does not take what is said is cut off and sees it, and nobody else misses anything.
 
 use rstest::rstest;
 
@@ -23,5 +23,6 @@ async fn a_client_that_stops_reading_is_cut_off_while_others_miss_nothing_and_it
         assert_eq!(others.hears(&long_text()).await, seq);
     }
     assert_eq!(app.app.metrics.slow_sockets.get(), 1);
+    assert!(slow.hears_until_ended().await < MANY);
     Wire::come_back(&app, eio, &alice, 0).await.hears_all(1..=MANY).await;
 }

@@ -12,23 +12,49 @@ use super::session::Session;
 /// How long a client that has said goodbye may take to close its transport.
 const GOODBYE: Duration = Duration::from_secs(3);
 
+/// How often a client is told goodbye that has no room for it yet.
+const ROOM: Duration = Duration::from_millis(100);
+
 /// Dismisses a client: sends the DISCONNECT packet, upon which it does not come back by itself, and closes the transport
 /// behind it.
 pub fn dismiss<A: Adapter>(socket: &SocketRef<A>) {
     silence(socket);
-    // Once is enough: events may still come in while the socket is taken down.
-    if socket.connected()
-        && let Err(error) = socket.clone().disconnect()
-    {
-        tracing::debug!(%error, "a dismissed client could not be told");
+    say_goodbye(socket);
+    if let Some(link) = link(socket) {
+        link.close();
     }
-    close(socket);
 }
 
 /// Closes the transport without a word: the client sees a broken connection, and comes back if it is made to.
+///
+/// The stock engine closes no transport. There the client is dismissed, so that it knows at least that it hears nothing.
 pub fn hang_up<A: Adapter>(socket: &SocketRef<A>) {
     silence(socket);
-    close(socket);
+    match link(socket) {
+        Some(link) => link.close(),
+        None => say_goodbye(socket),
+    }
+}
+
+/// Sends the DISCONNECT packet, and takes the socket down.
+fn say_goodbye<A: Adapter>(socket: &SocketRef<A>) {
+    // Once is enough: events may still come in while the socket is taken down.
+    if !socket.connected() {
+        return;
+    }
+    let Err(error) = socket.clone().disconnect() else { return };
+    if link(socket).is_some() {
+        // Its transport is closed all the same.
+        tracing::debug!(%error, "a dismissed client could not be told");
+        return;
+    }
+    // The stock engine ends sockets whose clients give no sign of life.
+    let socket = socket.clone();
+    tokio::spawn(async move {
+        while socket.connected() && socket.clone().disconnect().is_err() {
+            tokio::time::sleep(ROOM).await;
+        }
+    });
 }
 
 /// From here on the socket hears nothing and may say nothing, however long its transport takes to close.
@@ -45,13 +71,6 @@ fn silence<A: Adapter>(socket: &SocketRef<A>) {
 pub fn see_off<A: Adapter>(socket: &SocketRef<A>) {
     if let Some(link) = link(socket) {
         link.close_after(GOODBYE);
-    }
-}
-
-/// The stock engine closes no transport; its clients do when they are dismissed, or when it has not heard of them.
-fn close<A: Adapter>(socket: &SocketRef<A>) {
-    if let Some(link) = link(socket) {
-        link.close();
     }
 }
 

@@ -278,12 +278,26 @@ impl Wire {
 
     /// Hears chat messages until the transport closes, without a hole. Returns the last `seq`, which is 0 before the first.
     pub async fn hears_until_closed(&mut self) -> i64 {
-        let mut last = 0;
-        while let Heard::Packet(packet) = self.next().await {
-            last += 1;
-            assert!(packet.contains(&format!(r#""seq":{last},"#)), "{packet}");
-        }
+        let (last, end) = self.hears_until_something_else().await;
+        assert!(matches!(end, Heard::Closed(_)), "{end:?}");
         last
+    }
+
+    /// The same where the engine may close no transport: until it is disconnected at least.
+    pub async fn hears_until_ended(&mut self) -> i64 {
+        let (last, end) = self.hears_until_something_else().await;
+        assert!(matches!(end, Heard::Closed(_)) || end == Heard::Packet("41".to_owned()), "{end:?}");
+        last
+    }
+
+    async fn hears_until_something_else(&mut self) -> (i64, Heard) {
+        let mut last = 0;
+        loop {
+            match self.next().await {
+                Heard::Packet(packet) if packet.contains(&format!(r#""seq":{},"#, last + 1)) => last += 1,
+                end => return (last, end),
+            }
+        }
     }
 
     /// Hears next that it is disconnected; whether its transport closes then is the engine's affair.

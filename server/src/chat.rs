@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod conversation_routes;
+mod counted_user;
 mod fields;
 pub mod log;
 pub mod member;
@@ -98,7 +99,7 @@ fn count(app: &App, author: UserId) -> Result<(), Refusal> {
     })
 }
 
-/// Counts whatever somebody does beside posting.
+/// Counts whatever somebody does beside posting, at the door and before it is looked at: what is wrong counts, too.
 ///
 /// # Errors
 /// [`Refusal::Throttled`] where it is too much in a short time.
@@ -179,7 +180,6 @@ pub async fn edit(
     text: String,
 ) -> Result<Message, Refusal> {
     check_text(app, &text)?;
-    count_event(app, author)?;
     change(app, author, conversation, seq, Change::Edited(text)).await
 }
 
@@ -188,7 +188,6 @@ pub async fn edit(
 /// # Errors
 /// As [`edit`].
 pub async fn delete(app: &App, author: UserId, conversation: ConversationId, seq: i64) -> Result<Message, Refusal> {
-    count_event(app, author)?;
     change(app, author, conversation, seq, Change::Deleted { by: author }).await
 }
 
@@ -385,7 +384,6 @@ async fn seen(app: &App, user: UserId, id: ConversationId) -> Result<(Conversati
 
 /// Opens a room; who opens it is in it, and owns it.
 pub async fn open_room(app: &App, user: &User, kind: Room, name: String) -> Result<Summary> {
-    count_event(app, user.id)?;
     let transaction = app.database.begin().await?;
     let room = conversation::insert(&transaction, kind.into(), name, user.id).await?;
     member::insert(&transaction, room.id, user.id, 0).await?;
@@ -416,7 +414,6 @@ impl std::convert::From<Room> for Kind {
 /// # Errors
 /// [`Error::Invalid`] where there is no such person.
 pub async fn open_direct(app: &App, user: &User, email: &str) -> Result<Summary> {
-    count_event(app, user.id)?;
     let other = person(app, "email", email).await?;
     if other.id == user.id {
         return Err(Error::invalid("email", "A direct conversation is with somebody else."));
@@ -462,7 +459,6 @@ async fn check_memberships(app: &App, db: &impl sea_orm::ConnectionTrait, user: 
 /// # Errors
 /// [`Error::NotFound`] where there is no such room for this user.
 pub async fn join(app: &App, user: &User, id: ConversationId) -> Result<Summary> {
-    count_event(app, user.id)?;
     let (conversation, member) = seen(app, user.id, id).await?;
     if member.is_none() && conversation.kind == Kind::Open {
         add(app, &conversation, user.id, None).await?;
@@ -475,7 +471,6 @@ pub async fn join(app: &App, user: &User, id: ConversationId) -> Result<Summary>
 /// # Errors
 /// [`Error::PermissionDenied`] where it takes nobody in from others.
 pub async fn invite(app: &App, user: &User, id: ConversationId, email: &str) -> Result<User> {
-    count_event(app, user.id)?;
     let (conversation, member) = seen(app, user.id, id).await?;
     if member.is_none() || !matches!(conversation.kind, Kind::Open | Kind::Invitation) {
         return Err(Error::PermissionDenied);
@@ -511,7 +506,6 @@ async fn add(app: &App, conversation: &Conversation, user: UserId, by: Option<Us
 /// # Errors
 /// [`Error::PermissionDenied`] for others' rooms, and conversations that are for good.
 pub async fn remove(app: &App, user: &User, id: ConversationId, member: UserId) -> Result<()> {
-    count_event(app, user.id)?;
     let (conversation, own) = seen(app, user.id, id).await?;
     let is_room = matches!(conversation.kind, Kind::Open | Kind::Invitation);
     let may = member == user.id && own.is_some() || conversation.owner_id == Some(user.id);
@@ -531,7 +525,6 @@ pub async fn remove(app: &App, user: &User, id: ConversationId, member: UserId) 
 
 /// Gives a room that one owns another name.
 pub async fn rename(app: &App, user: &User, id: ConversationId, name: String) -> Result<Summary> {
-    count_event(app, user.id)?;
     let (conversation, _) = seen(app, user.id, id).await?;
     if conversation.owner_id != Some(user.id) || conversation.kind == Kind::Direct {
         return Err(Error::PermissionDenied);
@@ -552,7 +545,6 @@ pub async fn members(app: &App, user: &User, id: ConversationId, offset: u64, li
 
 /// Notes that a user has read a conversation up to `seq`, at most to its end.
 pub async fn mark_read(app: &App, user: UserId, id: ConversationId, seq: i64) -> Result<i64> {
-    count_event(app, user)?;
     let (conversation, member) = seen(app, user, id).await?;
     let seq = seq.clamp(0, conversation.last_seq);
     let db = app.database.write();

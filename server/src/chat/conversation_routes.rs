@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use axum_extra::extract::WithRejection;
 use serde::Serialize;
 
+use super::counted_user::CountedUser;
 use super::fields::{EMAIL, NAME, Opening};
 use super::{ConversationId, Summary};
 use crate::accounts::UserId;
@@ -39,7 +40,7 @@ async fn list(State(app): State<App>, caller: CurrentUser, page: PageNumber) -> 
 }
 
 /// A room with a `name`, or the direct conversation with the person of an `email`.
-async fn open(State(app): State<App>, caller: CurrentUser, Data(data): Data) -> Result<(StatusCode, Json<Summary>)> {
+async fn open(State(app): State<App>, caller: CountedUser, Data(data): Data) -> Result<(StatusCode, Json<Summary>)> {
     let opened = Opening::of(Fields::of(&data))?.perform(&app, &caller.user).await?;
     Ok((StatusCode::CREATED, Json(opened)))
 }
@@ -50,7 +51,7 @@ async fn show(State(app): State<App>, caller: CurrentUser, WithRejection(Path(id
 
 async fn rename(
     State(app): State<App>,
-    caller: CurrentUser,
+    caller: CountedUser,
     WithRejection(Path(id), _): One,
     Data(data): Data,
 ) -> Result<Json<Summary>> {
@@ -74,7 +75,7 @@ async fn list_members(
 /// Brings the person of an `email` in, or without one oneself.
 async fn add(
     State(app): State<App>,
-    caller: CurrentUser,
+    caller: CountedUser,
     WithRejection(Path(id), _): One,
     Data(data): Data,
 ) -> Result<(StatusCode, Json<UserRecord>)> {
@@ -93,7 +94,7 @@ async fn add(
 
 async fn remove(
     State(app): State<App>,
-    caller: CurrentUser,
+    caller: CountedUser,
     WithRejection(Path((id, user)), _): WithRejection<Path<(i64, String)>, Error>,
 ) -> Result<Response> {
     let member = match user.as_str() {
@@ -112,7 +113,7 @@ struct ReadRecord {
 
 async fn mark_read(
     State(app): State<App>,
-    caller: CurrentUser,
+    caller: CountedUser,
     WithRejection(Path(id), _): One,
     Data(data): Data,
 ) -> Result<Json<ReadRecord>> {

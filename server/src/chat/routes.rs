@@ -9,6 +9,7 @@ use axum::routing::{get, patch};
 use axum::{Json, Router};
 use serde::Deserialize;
 
+use super::counted_user::CountedUser;
 use super::{ConversationId, EVERYONE, From, MAX_CLIENT_OFFSET_BYTES, Message, Page};
 use crate::app::App;
 use crate::chat;
@@ -120,7 +121,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(message)))
 }
 
-async fn edit(State(app): State<App>, caller: CurrentUser, named: Named, Data(data): Data) -> Result<Json<Message>> {
+async fn edit(State(app): State<App>, caller: CountedUser, named: Named, Data(data): Data) -> Result<Json<Message>> {
     let mut fields = Fields::of(&data);
     let text = fields.required("message", TEXT);
     fields.finish()?;
@@ -128,7 +129,7 @@ async fn edit(State(app): State<App>, caller: CurrentUser, named: Named, Data(da
     Ok(Json(chat::edit(&app, caller.user.id, conversation.id, named.seq.ok_or(Error::NotFound)?, text).await?))
 }
 
-async fn delete(State(app): State<App>, caller: CurrentUser, named: Named) -> Result<Response> {
+async fn delete(State(app): State<App>, caller: CountedUser, named: Named) -> Result<Response> {
     let conversation = chat::conversation(&app, &caller.user, named.conversation).await?;
     chat::delete(&app, caller.user.id, conversation.id, named.seq.ok_or(Error::NotFound)?).await?;
     Ok(api::empty(StatusCode::NO_CONTENT))

@@ -114,11 +114,6 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether it is counted where it is done: see [`chat::count_event`].
-    pub fn is_counted_when_done(self) -> bool {
-        !matches!(self, Self::ListConversations | Self::WhoIsHere)
-    }
-
     pub fn named(event: &str) -> Option<Self> {
         Some(match event {
             "edit-message" => Self::EditMessage,

@@ -161,11 +161,10 @@ impl<A: Adapter> Session<A> {
         }
     }
 
-    /// Messages and changes are counted where they are made, through whichever door they come.
+    /// Messages are counted where they are posted, through whichever door they come.
     fn count(&self, user: UserId, inbound: &Inbound<A>) -> Result<(), Refusal> {
         match inbound {
             Inbound::Message { .. } => Ok(()),
-            Inbound::Request { request, .. } if request.is_counted_when_done() => Ok(()),
             _ => chat::count_event(&self.app, user),
         }
     }

@@ -200,6 +200,24 @@ async fn an_offset_ahead_of_the_log_is_told_as_a_gap(#[values(Storage::Sqlite, S
     }
 }
 
+/// Somebody has taken messages out of the database by hand.
+#[rstest]
+#[tokio::test]
+async fn messages_that_are_gone_are_told_as_a_gap(#[values(Storage::Sqlite, Storage::Postgres)] storage: Storage) {
+    let app = start_with(storage, &[("NATTER_CHAT__RECENT_MESSAGES", "2")]).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut poster = Wire::enter(&app, &alice).await;
+    for seq in 1..=5 {
+        assert_eq!(poster.post("x").await, seq);
+    }
+    app.execute("DELETE FROM messages WHERE seq > 2").await;
+    let mut wire = Wire::come_back(&app, Eio::V4, &alice, 0).await;
+    wire.hears_all(1..=2).await;
+    is_told_of_a_gap(&mut wire, 2, 6).await;
+    assert_eq!(poster.post("goes on").await, 6);
+    wire.hears_all(6..=6).await;
+}
+
 async fn is_told_of_a_gap(wire: &mut Wire, after: i64, next: i64) {
     let data = json!({ "conversation": 1, "after": after, "next": next });
     assert_eq!(wire.event().await, Event { name: "history-gap".to_owned(), data, ack: None });

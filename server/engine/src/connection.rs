@@ -49,12 +49,21 @@ pub(crate) struct State {
     pub end: Option<End>,
     /// Nothing more will come from the client.
     is_read: bool,
-    /// The client's packets are held until it is connected to its namespace.
-    is_held: bool,
-    /// It is, and nothing is held any more.
-    is_connected: bool,
+    standing: Standing,
     /// What has come of a packet with attachments.
     attachments: Attachments,
+}
+
+/// How a client of Socket.IO stands with its namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has not asked to be connected, or was refused.
+    Outside,
+    /// What it sends is held back until it is connected.
+    Held,
+    Connected,
+    /// It has said goodbye, and is to close the transport: what else it says does not count.
+    Leaving,
 }
 
 /// What carries packets to the client.
@@ -122,8 +131,13 @@ impl Connection {
         // Engine.IO 3 clients are connected to the main namespace without asking.
         let is_held = settings.above == Above::SocketIo && protocol == ProtocolVersion::V3;
         let attachments = Attachments::new(&settings.intake);
-        let state = State { carrier, end: None, is_read: false, is_held, is_connected: false, attachments };
-        let state = Mutex::new(state);
+        let state = Mutex::new(State {
+            carrier,
+            end: None,
+            is_read: false,
+            standing: if is_held { Standing::Held } else { Standing::Outside },
+            attachments,
+        });
         let (began, heard) = (Instant::now(), AtomicU64::new(0));
         let (woken, settled) = (Notify::new(), Notify::new());
         Arc::new(Self { id, protocol, settings, max_packets, flusher, began, heard, state, woken, settled })
@@ -184,8 +198,8 @@ impl Connection {
     fn in_dialect(&self, state: &mut State, packet: Packet) -> Packet {
         match packet {
             Packet::Message(text) if self.settings.above == Above::SocketIo => {
-                if state.is_held && socketio::refuses_to_connect(&text) {
-                    state.is_held = false;
+                if state.standing == Standing::Held && socketio::refuses_to_connect(&text) {
+                    state.standing = Standing::Outside;
                     self.settled.notify_waiters();
                 }
                 let is_third = self.protocol == ProtocolVersion::V3;
@@ -334,32 +348,44 @@ impl Connection {
     /// Holds back what the client sends next, until it is connected.
     pub fn hold(&self) {
         let mut state = self.state();
-        state.is_held = !state.is_connected;
+        if state.standing == Standing::Outside {
+            state.standing = Standing::Held;
+        }
     }
 
     fn set_connected(&self) {
         let mut state = self.state();
-        (state.is_connected, state.is_held) = (true, false);
+        if state.standing != Standing::Leaving {
+            state.standing = Standing::Connected;
+        }
         self.settled.notify_waiters();
     }
 
     pub fn is_held(&self) -> bool {
         let state = self.state();
-        state.is_held && state.end.is_none()
+        state.standing == Standing::Held && state.end.is_none()
+    }
+
+    /// Whether nothing that the client says counts any more.
+    pub fn is_leaving(&self) -> bool {
+        self.state().standing == Standing::Leaving
     }
 
     /// Returns once nothing is held back any more.
     pub async fn let_go(&self) {
         if tokio::time::timeout(HOLD, self.until(|| !self.is_held())).await.is_err() {
-            self.state().is_held = false;
+            let mut state = self.state();
+            if state.standing == Standing::Held {
+                state.standing = Standing::Outside;
+            }
         }
     }
 
-    /// Notes a packet, which is held until its last attachment is there, if any follow.
+    /// Notes a packet, which is held until its last attachment is there, if any follow; whether any do.
     ///
     /// # Errors
     /// See [`engine_link::Share::hold`].
-    pub fn expect_attachments(&self, packet: &str) -> Result<(), IntakeFull> {
+    pub fn expect_attachments(&self, packet: &str) -> Result<bool, IntakeFull> {
         self.state().attachments.expect(packet)
     }
 
@@ -369,6 +395,15 @@ impl Connection {
     /// See [`engine_link::Share::hold`].
     pub fn note_attachment(&self, attachment: &[u8]) -> Result<(), IntakeFull> {
         self.state().attachments.note(attachment)
+    }
+
+    /// Lets go of a packet whose last attachment has been handed on. What has ended the connection is held until that has
+    /// gone.
+    pub fn settle_attachments(&self) {
+        let mut state = self.state();
+        if state.end.is_none() {
+            state.attachments.settle();
+        }
     }
 
     // How it ends.
@@ -500,6 +535,10 @@ impl engine_link::Connection for EngineSide {
     }
 
     fn close_after(&self, patience: Duration) {
+        if std::mem::replace(&mut self.0.state().standing, Standing::Leaving) == Standing::Leaving {
+            return;
+        }
+        self.0.settled.notify_waiters();
         // Nothing is kept of a client that has gone by then.
         let connection = Arc::downgrade(&self.0);
         tokio::spawn(async move {

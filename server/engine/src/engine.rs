@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use engine_link::{Above, Companion, Head, Link, Settings};
+use engine_link::{Above, Companion, Head, IntakeFull, Link, Settings};
 use engineioxide_core::{ProtocolVersion, Sid, Str, TransportType};
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -130,12 +130,20 @@ impl<H: EngineIoHandler> EngineIo<H> {
         if connection.has_ended() {
             return ControlFlow::Break(());
         }
+        if is_message && connection.is_leaving() {
+            return ControlFlow::Continue(());
+        }
         match (packet, connection.protocol) {
             (Packet::Message(text), protocol) => {
-                if connection.settings.above == Above::SocketIo && connection.expect_attachments(&text).is_err() {
-                    connection.turn_away();
-                    return ControlFlow::Break(());
-                }
+                let text = match connection.settings.above {
+                    Above::SocketIo => match connection.expect_attachments(&text) {
+                        // Else it would keep all that came in one body with it.
+                        Ok(true) => Str::copy_from_slice(&text),
+                        Ok(false) => text,
+                        Err(IntakeFull) => return turned_away(connection),
+                    },
+                    Above::Anything => text,
+                };
                 let text = match connection.settings.above {
                     Above::SocketIo if socketio::asks_to_connect(&text, protocol) => {
                         connection.hold();
@@ -147,11 +155,15 @@ impl<H: EngineIoHandler> EngineIo<H> {
                 self.handler.on_message(text, socket.clone());
             }
             (Packet::Binary(bytes), _) => {
-                if connection.settings.above == Above::SocketIo && connection.note_attachment(&bytes).is_err() {
-                    connection.turn_away();
-                    return ControlFlow::Break(());
-                }
+                let bytes = match connection.settings.above {
+                    Above::SocketIo => match connection.note_attachment(&bytes) {
+                        Ok(()) => Bytes::copy_from_slice(&bytes),
+                        Err(IntakeFull) => return turned_away(connection),
+                    },
+                    Above::Anything => bytes,
+                };
                 self.handler.on_binary(bytes, socket.clone());
+                connection.settle_attachments();
             }
             // Clients of Engine.IO 3 ping, those of Engine.IO 4 are pinged.
             (Packet::Ping(data), ProtocolVersion::V3) => {
@@ -186,6 +198,11 @@ impl<H: EngineIoHandler> EngineIo<H> {
     fn sessions(&self) -> MutexGuard<'_, HashMap<Sid, Arc<Socket<H::Data>>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn turned_away(connection: &Arc<Connection>) -> ControlFlow<()> {
+    connection.turn_away();
+    ControlFlow::Break(())
 }
 
 /// What the server has put into a request for the engine.

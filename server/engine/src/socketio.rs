@@ -60,7 +60,6 @@ fn count_attachments(packet: &str) -> usize {
 /// A packet and those of its attachments that have come: socketioxide holds them until the last one has.
 pub(crate) struct Attachments {
     missing: usize,
-    bytes: usize,
     share: Share,
 }
 
@@ -69,27 +68,42 @@ impl Attachments {
     const OVERHEAD: usize = 64;
 
     pub fn new(intake: &Arc<Intake>) -> Self {
-        Self { missing: 0, bytes: 0, share: intake.share() }
+        Self { missing: 0, share: intake.share() }
     }
 
+    /// Whether attachments follow this packet. One that comes before they are all there spoils them, and socketioxide
+    /// closes the connection: until then they are held.
+    ///
     /// # Errors
     /// See [`Share::hold`].
-    pub fn expect(&mut self, packet: &str) -> Result<(), IntakeFull> {
+    pub fn expect(&mut self, packet: &str) -> Result<bool, IntakeFull> {
+        if self.missing > 0 {
+            return Ok(false);
+        }
         self.missing = count_attachments(packet);
-        self.bytes = 0;
-        self.hold(packet.len())
+        if self.missing > 0 {
+            self.share.hold(packet.len() + Self::OVERHEAD)?;
+        }
+        Ok(self.missing > 0)
     }
 
+    /// An attachment has come.
+    ///
     /// # Errors
     /// See [`Share::hold`].
     pub fn note(&mut self, attachment: &[u8]) -> Result<(), IntakeFull> {
-        self.missing = self.missing.saturating_sub(1);
-        self.hold(attachment.len())
+        if self.missing == 0 {
+            return Ok(());
+        }
+        self.missing -= 1;
+        self.share.hold_more(attachment.len() + Self::OVERHEAD)
     }
 
-    fn hold(&mut self, more: usize) -> Result<(), IntakeFull> {
-        self.bytes = if self.missing == 0 { 0 } else { self.bytes + more + Self::OVERHEAD };
-        self.share.hold(self.bytes)
+    /// What has come has been handed on: with the last attachment all of it is let go.
+    pub fn settle(&mut self) {
+        if self.missing == 0 {
+            self.share.let_go(usize::MAX);
+        }
     }
 }
 
@@ -119,17 +133,23 @@ mod tests {
         let intake = Intake::new(100_000);
         let (mut one, mut other) = (Attachments::new(&intake), Attachments::new(&intake));
         let attachments = |count: usize, bytes: usize| format!("5{count}-{}", "x".repeat(bytes));
-        assert!(one.expect(&attachments(3, 10)).is_ok());
+        assert_eq!(one.expect("2[]"), Ok(false));
+        assert!(one.note(&vec![0; 200_000]).is_ok(), "nobody waits for it");
+        assert_eq!(one.expect(&attachments(2, 10)), Ok(true));
         assert!(one.note(&vec![0; 60_000]).is_ok());
-        assert!(other.expect(&attachments(2, 10)).is_ok());
+        assert_eq!(other.expect(&attachments(2, 10)), Ok(true));
         assert!(other.note(&vec![0; 60_000]).is_err());
-        assert!(other.expect("2[]").is_ok());
+        drop(other);
+        let before = intake.held();
+        assert_eq!(one.expect("2[]"), Ok(false));
+        one.settle();
+        assert_eq!(intake.held(), before, "what is spoilt is held until the connection has gone");
         assert!(one.note(&vec![0; 30_000]).is_ok());
+        let mut other = Attachments::new(&intake);
         assert!(other.expect(&attachments(1, 60_000)).is_err(), "the packet counts, too");
-        assert!(other.expect("2[]").is_ok());
-        assert!(one.note(&vec![0; 60_000]).is_ok(), "the last is not held");
-        assert!(other.expect(&attachments(2, 60_000)).is_ok());
-        assert_eq!(intake.held(), "52-".len() + 60_000 + Attachments::OVERHEAD);
+        drop(other);
+        one.settle();
+        assert_eq!(intake.held(), 0);
     }
 
     #[test]

@@ -18,8 +18,9 @@ const ROOM: Duration = Duration::from_millis(100);
 /// Dismisses a client: sends the DISCONNECT packet, upon which it does not come back by itself, and closes the transport
 /// behind it.
 pub fn dismiss<A: Adapter>(socket: &SocketRef<A>) {
-    silence(socket);
-    say_goodbye(socket);
+    if silence(socket) {
+        say_goodbye(socket);
+    }
     if let Some(link) = link(socket) {
         link.close();
     }
@@ -27,12 +28,14 @@ pub fn dismiss<A: Adapter>(socket: &SocketRef<A>) {
 
 /// Closes the transport without a word: the client sees a broken connection, and comes back if it is made to.
 ///
-/// The stock engine closes no transport. There the client is dismissed, so that it knows at least that it hears nothing.
+/// The stock engine closes no transport. There the client is dismissed, so that it knows at least that it hears nothing,
+/// though it does not come back by itself.
 pub fn hang_up<A: Adapter>(socket: &SocketRef<A>) {
-    silence(socket);
+    let is_first = silence(socket);
     match link(socket) {
         Some(link) => link.close(),
-        None => say_goodbye(socket),
+        None if is_first => say_goodbye(socket),
+        None => {}
     }
 }
 
@@ -57,13 +60,13 @@ fn say_goodbye<A: Adapter>(socket: &SocketRef<A>) {
     });
 }
 
-/// From here on the socket hears nothing and may say nothing, however long its transport takes to close.
-fn silence<A: Adapter>(socket: &SocketRef<A>) {
+/// From here on the socket hears nothing and may say nothing, however long its transport takes to close. Whether it could
+/// before.
+fn silence<A: Adapter>(socket: &SocketRef<A>) -> bool {
     // In this order: whoever lets it in meanwhile sees that it is over, and takes it out again.
-    if let Some(session) = socket.extensions.get::<Arc<Session<A>>>() {
-        session.end();
-    }
+    let was_heard = socket.extensions.get::<Arc<Session<A>>>().is_none_or(|session| session.end());
     socket.leave_all();
+    was_heard
 }
 
 /// A client that has said goodbye keeps no place by its transport, as there is no other namespace. Those that poll close it

@@ -178,12 +178,14 @@ async fn replay<A: Adapter>(
     }
     while offset < seq && !session.joins.changes.concern(look_up) {
         let page = in_time(chat::missed(&session.app, conversation, offset, REPLAY_PAGE)).await?;
+        let before = offset;
         for message in page.iter().take_while(|message| message.seq <= seq) {
             emit(session, socket, names::MESSAGE, message).await?;
             offset = message.seq;
         }
-        if page.is_empty() {
-            break;
+        if offset == before {
+            // The rest was taken out of the database behind our back.
+            return tell_gap(session, socket, conversation, offset, seq + 1).await;
         }
     }
     Ok(offset)

@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine_link::Share;
 use futures_util::FutureExt;
 use serde_json::Value;
 use socketioxide::adapter::Adapter;
@@ -59,6 +60,8 @@ struct State<A: Adapter> {
     /// Requests that wait while a task answers them, one after the other.
     requests: Option<VecDeque<Asked<A>>>,
     waiting: VecDeque<Inbound<A>>,
+    /// The payloads of both.
+    waits: Share,
 }
 
 /// How a socket stands with the time that it has to authenticate.
@@ -87,6 +90,17 @@ pub enum Inbound<A: Adapter> {
     Request { request: Request, payload: Value, ack: Option<AckSender<A>> },
 }
 
+impl<A: Adapter> Inbound<A> {
+    fn payload(&self) -> &Value {
+        match self {
+            Self::Authentication(payload)
+            | Self::Message { payload, .. }
+            | Self::Typing(payload)
+            | Self::Request { payload, .. } => payload,
+        }
+    }
+}
+
 impl<A: Adapter> Session<A> {
     pub fn new(number: i64, app: App, joins: Joins<A>) -> Arc<Self> {
         let state = State {
@@ -101,6 +115,7 @@ impl<A: Adapter> Session<A> {
             typed_at: None,
             requests: None,
             waiting: VecDeque::new(),
+            waits: app.intake.share(),
         };
         app.metrics.connections.inc();
         Arc::new(Self { number, since: OffsetDateTime::now_utc(), app, joins, state: Mutex::new(state) })
@@ -113,7 +128,9 @@ impl<A: Adapter> Session<A> {
             refuse(socket, inbound, Refusal::Unauthenticated);
         } else if !state.is_authenticating {
             self.handle(&mut state, socket, inbound);
-        } else if state.waiting.len() < self.app.config.gateway.pending_events.get() {
+        } else if state.waiting.len() < self.app.config.gateway.pending_events.get()
+            && state.waits.hold_more(weight(inbound.payload())).is_ok()
+        {
             state.waiting.push_back(inbound);
         } else {
             drop(state);
@@ -145,9 +162,14 @@ impl<A: Adapter> Session<A> {
                 self.mention_typing(state, chat::socket::conversation_of(&payload), author);
             }
             (Inbound::Request { request, payload, ack }, Some(identity)) => {
+                let weight = weight(&payload);
                 let asked = |ack| Asked { identity: identity.clone(), request, payload, ack };
                 match &mut state.requests {
                     Some(requests) if requests.len() >= MAX_REQUESTS => {
+                        chat::socket::refuse_if_asked(ack, Refusal::Overloaded);
+                    }
+                    _ if state.waits.hold_more(weight).is_err() => {
+                        state.waits.let_go(weight);
                         chat::socket::refuse_if_asked(ack, Refusal::Overloaded);
                     }
                     Some(requests) => requests.push_back(asked(ack)),
@@ -179,8 +201,9 @@ impl<A: Adapter> Session<A> {
     fn next_asked(&self) -> Option<Asked<A>> {
         let mut state = self.state();
         let next = state.requests.as_mut().and_then(VecDeque::pop_front);
-        if next.is_none() {
-            state.requests = None;
+        match &next {
+            Some(asked) => state.waits.let_go(weight(&asked.payload)),
+            None => state.requests = None,
         }
         next
     }
@@ -209,6 +232,7 @@ impl<A: Adapter> Session<A> {
         while !state.is_authenticating
             && let Some(inbound) = state.waiting.pop_front()
         {
+            state.waits.let_go(weight(inbound.payload()));
             self.handle(&mut state, socket, inbound);
         }
     }
@@ -293,16 +317,17 @@ impl<A: Adapter> Session<A> {
         self.state().attentive
     }
 
-    /// Nothing that the socket sends counts from here on, and nothing that waits.
-    pub fn end(&self) {
+    /// Nothing that the socket sends counts from here on, and nothing that waits. Whether it did before.
+    pub fn end(&self) -> bool {
         let mut state = self.state();
-        state.is_over = true;
+        let was_over = std::mem::replace(&mut state.is_over, true);
         state.identity = None;
         state.seats = Vec::new();
         state.attentive = None;
         state.stay = None;
         let waiting = std::mem::take(&mut state.waiting);
         let asked = state.requests.as_mut().map(std::mem::take).unwrap_or_default();
+        state.waits.let_go(usize::MAX);
         drop(state);
         for inbound in waiting {
             refuse_if_asked(inbound, Refusal::Unauthenticated);
@@ -310,11 +335,25 @@ impl<A: Adapter> Session<A> {
         for Asked { ack, .. } in asked {
             chat::socket::refuse_if_asked(ack, Refusal::Unauthenticated);
         }
+        !was_over
     }
 
     fn state(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How much memory a payload takes, roughly: `[0,0,0]` a multiple of its text.
+fn weight(value: &Value) -> usize {
+    let behind = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(weight).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| size_of::<String>() + name.len() + weight(value)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + behind
 }
 
 /// Whose task has panicked would wait in vain from then on.

@@ -54,19 +54,21 @@ impl Watch {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for turn in 0_u32.. {
             interval.tick().await;
-            if let Err(error) = self.look(turn % CLEAN_UP == 0).await {
+            if let Err(error) = self.look().await {
                 tracing::error!(%error, "the database could not be looked at");
+            }
+            if turn % CLEAN_UP == 0
+                && let Err(error) = in_time(self.clean_up()).await
+            {
+                tracing::error!(%error, "what nobody needs any more could not be deleted");
             }
         }
     }
 
     /// What is noted as told is told, however long the queue of events takes; only the database has a deadline.
-    async fn look(&mut self, clean_up: bool) -> Result<()> {
+    async fn look(&mut self) -> Result<()> {
         let now = OffsetDateTime::now_utc();
-        let (touched, recent) = in_time(self.read(clean_up)).await?;
-        if clean_up {
-            self.seen.retain(|_, at| at.elapsed() < REMEMBERED);
-        }
+        let (touched, recent) = in_time(self.read()).await?;
         let is_new = |revocation: &Revocation| self.seen.insert(revocation.id, Instant::now()).is_none();
         let new: Vec<_> = recent.into_iter().filter(is_new).collect();
         self.read_at = now;
@@ -79,17 +81,19 @@ impl Watch {
 
     /// The conversations that were touched, with the first one each time, so that what could not be sent is tried again; and
     /// what was revoked.
-    async fn read(&self, clean_up: bool) -> Result<(Vec<Reach>, Vec<Revocation>)> {
+    async fn read(&self) -> Result<(Vec<Reach>, Vec<Revocation>)> {
         let Self { app, read_at, .. } = self;
-        if clean_up {
-            revocation::delete_old(app.database.write()).await?;
-            familiar_network::delete_old(app.database.write()).await?;
-        }
         let mut touched = chat::touched_since(app, *read_at - WINDOW).await?;
         if !touched.iter().any(|reach| reach.id == EVERYONE) {
             touched.push(chat::reach(app, EVERYONE).await?);
         }
         Ok((touched, revocation::since(app.database.read(), *read_at).await?))
+    }
+
+    async fn clean_up(&mut self) -> Result<()> {
+        self.seen.retain(|_, at| at.elapsed() < REMEMBERED);
+        revocation::delete_old(self.app.database.write()).await?;
+        familiar_network::delete_old(self.app.database.write()).await
     }
 
     async fn tell_reaches(&mut self, touched: Vec<Reach>) {

@@ -6,7 +6,7 @@ use reqwest::Method;
 use rstest::rstest;
 
 use crate::support::answer::Ask;
-use crate::support::app::{PATIENT, Storage, start, start_with};
+use crate::support::app::{PATIENT, Storage, TestApp, start, start_with};
 use crate::support::browser::Browser;
 use crate::support::bystander::{notices_nothing, start_with_bystander};
 use crate::support::packet::{authentication, deep, message};
@@ -66,6 +66,13 @@ async fn who_says_goodbye_and_stays_keeps_no_place(
     .await;
 }
 
+/// Time enough for the server to take leave of a socket.
+async fn takes_leave(app: &TestApp) {
+    for _ in 0..10 {
+        assert_eq!(app.get("/health").answer().await.status, 200);
+    }
+}
+
 /// As `disconnect()` of clients does, by one request after the other.
 #[rstest]
 #[tokio::test]
@@ -76,10 +83,9 @@ async fn who_says_goodbye_by_polling_may_close_its_session_itself(
     let app = start(storage).await;
     let mut wire = Wire::connect(&app, eio, Transport::Polling).await;
     wire.send("41").await;
-    // Time enough for the server to take leave.
-    for _ in 0..10 {
-        assert_eq!(app.get("/health").answer().await.status, 200);
-    }
+    takes_leave(&app).await;
+    wire.send(&message("does not count")).await;
+    takes_leave(&app).await;
     let (polling, close) = (wire.polling(), if eio == Eio::V3 { "1:1" } else { "1" });
     assert_eq!(polling.post(close).answer().await.status, 200);
     assert_eq!(polling.post(close).answer().await.status, 400);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use rstest::rstest;
+use serde_json::json;
 
 use crate::support::answer::Ask;
 use crate::support::app::Storage::{self, Postgres, Sqlite};
@@ -87,7 +88,7 @@ async fn who_sends_much_is_cut_where_all_have_sent_too_much_and_who_chats_goes_o
     drop(halves);
 
     holds(&app, |held| held == 0).await;
-    let large = alice.post(&app, "/api/messages/").json(&serde_json::json!({ "message": "x".repeat(HALF) }));
+    let large = alice.post(&app, "/api/messages/").json(&json!({ "message": "x".repeat(HALF) }));
     let refused = r#"{"message":["The message is too long."]}"#;
     assert_eq!(large.answer().await.said(), (400, refused), "there is room again");
 }
@@ -98,12 +99,34 @@ async fn large_requests_wait_where_all_have_sent_too_much(#[values(Sqlite, Postg
     let app = start_with(storage, &ROOM).await;
     let (alice, bob) = (Person::join(&app, "alice").await, Person::join(&app, "bob").await);
     let _halves = two_halves(&app, &bob).await;
-    let say = |text: &str| alice.post(&app, "/api/messages/").json(&serde_json::json!({ "message": text }));
+    let say = |text: &str| alice.post(&app, "/api/messages/").json(&json!({ "message": text }));
     let answer = say(&"x".repeat(HALF)).answer().await;
     assert_eq!(answer.said(), (429, r#"{"detail":"Request was throttled. Expected available in 1 second."}"#));
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(app.app.metrics.rate_limits("received"), 1);
     assert_eq!(say("goes on").answer().await.status, 201);
+}
+
+/// The client does not come for its replay, so that all it sends waits.
+#[rstest]
+#[tokio::test]
+async fn what_waits_for_an_authentication_counts_with_all_the_memory_it_takes(
+    #[values(Sqlite, Postgres)] storage: Storage,
+) {
+    const FEW: [(&str, &str); 2] = [("NATTER_GATEWAY__SEND_QUEUE", "8"), ("NATTER_CHAT__RECENT_MESSAGES", "8")];
+    let app = start_with(storage, &[&ROOM[..], &FEW].concat()).await;
+    let alice = Person::join(&app, "alice").await;
+    let mut poster = Wire::enter(&app, &alice).await;
+    for seq in 1..=20 {
+        assert_eq!(poster.post("x").await, seq);
+    }
+    let mut late = Wire::connect(&app, Eio::V4, Transport::Polling).await;
+    late.emit("authentication", &json!({ "token": alice.token, "serverOffset": 0 })).await;
+    late.emit("typing", &json!("y".repeat(HALF / 3))).await;
+    holds(&app, |held| held > HALF / 3).await;
+    late.emit("typing", &json!(vec![0; HALF / 6])).await;
+    while late.packet().await != "41" {}
+    holds(&app, |held| held == 0).await;
 }
 
 /// Who gives signs of life between the fragments of a message has for the message as long as they may be silent.

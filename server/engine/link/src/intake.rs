@@ -58,6 +58,23 @@ impl Share {
     }
 }
 
+impl Share {
+    /// Says that so many bytes more are held.
+    ///
+    /// # Errors
+    /// As [`Self::hold`]. They count nevertheless, until they are let go.
+    pub fn hold_more(&mut self, bytes: usize) -> Result<(), IntakeFull> {
+        self.hold(self.bytes.saturating_add(bytes))
+    }
+
+    /// Says that so many bytes less are held.
+    pub fn let_go(&mut self, bytes: usize) {
+        let left = self.bytes.saturating_sub(bytes);
+        self.intake.held.fetch_sub(self.bytes - left, Ordering::Relaxed);
+        self.bytes = left;
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         self.intake.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -80,6 +97,11 @@ mod tests {
         assert_eq!(other.hold(SMALL + 1), Err(IntakeFull));
         assert_eq!(one.hold(0), Ok(()));
         assert_eq!(other.hold(10 * SMALL), Ok(()));
+        other.let_go(2 * SMALL);
+        assert_eq!(one.hold_more(2 * SMALL), Ok(()));
+        assert_eq!(one.hold_more(1), Err(IntakeFull));
+        one.let_go(usize::MAX);
+        assert_eq!(intake.held(), 8 * SMALL);
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub trait Connection: Send + Sync {
     /// longer than a few seconds, or a poller that does not come for half a minute, is not waited for.
     fn close(&self);
 
-    /// Does so after `patience`, unless the client has closed it by then.
+    /// Does so after `patience`, unless the client has closed it by then. What it says meanwhile does not count.
     fn close_after(&self, patience: Duration);
 
     /// What has been emitted and is not sent yet.
